@@ -1,0 +1,345 @@
+/**
+ * The domain forms of everything that is hashed, signed or sent: what `encode*` takes and `decode*` gives.
+ * One interface per message of proto/quaestor, with the names and meaning documented there.
+ */
+import type {
+  Amount,
+  ChainId,
+  Digest,
+  Hash,
+  Height,
+  PublicKey,
+  Signature,
+  TxId,
+  ValidatorIndex,
+  View,
+} from '../types/index.js';
+
+// ---- ledger/v1/transaction.proto ----
+
+export interface KeySignature {
+  readonly publicKey: PublicKey;
+  readonly signature: Signature;
+}
+
+export interface TransactionEnvelope {
+  readonly payload: Uint8Array;
+  readonly signatures: readonly KeySignature[];
+}
+
+export interface WeightedKey {
+  readonly publicKey: PublicKey;
+  readonly weight: number;
+}
+
+export interface KeyPolicy {
+  readonly threshold: number;
+  readonly keys: readonly WeightedKey[];
+}
+
+export interface RegisterMember {
+  readonly kind: 'registerMember';
+  readonly member: string;
+  readonly name: string;
+  readonly policy: KeyPolicy;
+}
+export interface CreateAccount {
+  readonly kind: 'createAccount';
+  readonly account: string;
+  readonly policy?: KeyPolicy;
+}
+export interface CreateAsset {
+  readonly kind: 'createAsset';
+  readonly asset: string;
+  readonly exponent: number;
+  readonly issuer: string;
+  readonly name: string;
+}
+export interface Mint {
+  readonly kind: 'mint';
+  readonly asset: string;
+  readonly account: string;
+  readonly amount: Amount;
+}
+export interface Burn {
+  readonly kind: 'burn';
+  readonly asset: string;
+  readonly account: string;
+  readonly amount: Amount;
+}
+export interface Transfer {
+  readonly kind: 'transfer';
+  readonly fromAccount: string;
+  readonly toAccount: string;
+  readonly asset: string;
+  readonly amount: Amount;
+  readonly endToEndId: string;
+  readonly memo: string;
+}
+export type Operation = RegisterMember | CreateAccount | CreateAsset | Mint | Burn | Transfer;
+
+export interface TransactionPayload {
+  readonly sender: string;
+  readonly idempotencyKey: Uint8Array;
+  readonly validUntilHeight: Height;
+  readonly operations: readonly Operation[];
+}
+
+// ---- ledger/v1/block.proto ----
+
+export interface BlockHeader {
+  readonly version: 1;
+  readonly chainId: ChainId;
+  readonly height: Height;
+  readonly view: View;
+  readonly prevHash: Digest;
+  readonly transactionsRoot: Hash;
+  readonly resultsRoot: Hash;
+  readonly stateRoot: Hash;
+  readonly validatorSetHash: Hash;
+  readonly nextValidatorSetHash: Hash;
+  readonly timeMs: number;
+  readonly proposer: ValidatorIndex;
+  readonly transactionCount: number;
+}
+
+export type VotePhase = 'prePrepare' | 'prepare' | 'commit';
+
+export interface VoteStatement {
+  readonly chainId: ChainId;
+  readonly validatorSetHash: Hash;
+  readonly phase: VotePhase;
+  readonly view: View;
+  readonly height: Height;
+  readonly digest: Digest;
+}
+
+export interface VoteSignature {
+  readonly validator: ValidatorIndex;
+  readonly signature: Signature;
+}
+
+export interface CommitCertificate {
+  readonly view: View;
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly signatures: readonly VoteSignature[];
+}
+
+/** Names of ResultCode without its prefix. */
+export type ResultCode =
+  | 'OK'
+  | 'UNKNOWN_SENDER'
+  | 'SENDER_NOT_AUTHORIZED'
+  | 'EXPIRED'
+  | 'VALIDITY_TOO_LONG'
+  | 'DUPLICATE'
+  | 'ROLE_REQUIRED'
+  | 'UNKNOWN_MEMBER'
+  | 'MEMBER_EXISTS'
+  | 'UNKNOWN_ACCOUNT'
+  | 'ACCOUNT_EXISTS'
+  | 'NOT_ACCOUNT_OWNER'
+  | 'ACCOUNT_NOT_AUTHORIZED'
+  | 'UNKNOWN_ASSET'
+  | 'ASSET_EXISTS'
+  | 'INSUFFICIENT_FUNDS'
+  | 'AMOUNT_OVERFLOW'
+  | 'SAME_ACCOUNT';
+
+export interface TransactionResult {
+  readonly txId: TxId;
+  readonly code: ResultCode;
+  /** Index of the refused operation counted from 1; 0 when the whole transaction was refused, or on success. */
+  readonly failedOperation: number;
+}
+
+export interface Receipt {
+  /** Canonical BlockHeader. */
+  readonly header: Uint8Array;
+  readonly certificate: CommitCertificate;
+  /** Canonical TransactionResult. */
+  readonly result: Uint8Array;
+  readonly index: number;
+  readonly path: readonly Uint8Array[];
+}
+
+export interface StateProof {
+  /** Canonical BlockHeader. */
+  readonly header: Uint8Array;
+  /** Absent for height 0. */
+  readonly certificate?: CommitCertificate;
+  readonly key: string;
+  /** Absent when the key is proven to be absent. */
+  readonly value?: Uint8Array;
+  /** From the leaf upwards; an empty item is the default hash of an empty subtree. */
+  readonly siblings: readonly Uint8Array[];
+  /** For an absence proof that ends at another key's leaf; otherwise empty. */
+  readonly otherLeafPath: Uint8Array;
+  readonly otherLeafValueHash: Uint8Array;
+}
+
+// ---- ledger/v1/state.proto ----
+
+export type Role = 'registrar' | 'assetAdmin';
+
+export interface Member {
+  readonly member: string;
+  readonly name: string;
+  readonly policy: KeyPolicy;
+  readonly roles: readonly Role[];
+}
+export interface Account {
+  readonly account: string;
+  readonly owner: string;
+  readonly policy?: KeyPolicy;
+  readonly openedHeight: Height;
+}
+export interface Asset {
+  readonly asset: string;
+  readonly exponent: number;
+  readonly issuer: string;
+  readonly name: string;
+}
+export interface Supply {
+  readonly issued: bigint;
+  readonly burned: bigint;
+}
+export interface Balance {
+  readonly amount: Amount;
+}
+export interface AppliedBlock {
+  readonly idempotencyHashes: readonly Hash[];
+}
+export interface Parameters {
+  readonly validityWindowBlocks: number;
+  readonly maxBlockTransactions: number;
+  readonly maxBlockBytes: number;
+  readonly maxClockSkewMs: number;
+  readonly checkpointIntervalBlocks: number;
+  readonly pipelineWindowBlocks: number;
+}
+export interface Validator {
+  readonly id: string;
+  readonly member: string;
+  readonly publicKey: PublicKey;
+}
+export interface ValidatorSet {
+  readonly validators: readonly Validator[];
+}
+export interface OpeningBalance {
+  readonly account: string;
+  readonly asset: string;
+  readonly amount: Amount;
+}
+export interface Genesis {
+  readonly network: string;
+  readonly timeMs: number;
+  readonly validators: readonly Validator[];
+  readonly members: readonly Member[];
+  readonly assets: readonly Asset[];
+  readonly accounts: readonly Account[];
+  readonly balances: readonly OpeningBalance[];
+  readonly parameters: Parameters;
+}
+
+// ---- peer/v1/consensus.proto ----
+
+export interface PrePrepare {
+  readonly kind: 'prePrepare';
+  readonly view: View;
+  /** Canonical BlockHeader. */
+  readonly header: Uint8Array;
+  readonly transactionHashes: readonly Hash[];
+  readonly signature: VoteSignature;
+}
+export interface Prepare {
+  readonly kind: 'prepare';
+  readonly view: View;
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly signature: VoteSignature;
+}
+export interface Commit {
+  readonly kind: 'commit';
+  readonly view: View;
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly signature: VoteSignature;
+}
+export interface Checkpoint {
+  readonly kind: 'checkpoint';
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly signature: VoteSignature;
+}
+export interface CheckpointStatement {
+  readonly chainId: ChainId;
+  readonly validatorSetHash: Hash;
+  readonly height: Height;
+  readonly digest: Digest;
+}
+export interface PreparedCertificate {
+  readonly view: View;
+  /** Canonical BlockHeader. */
+  readonly header: Uint8Array;
+  readonly prePrepare: VoteSignature;
+  readonly prepares: readonly VoteSignature[];
+}
+export interface ViewChange {
+  readonly chainId: ChainId;
+  readonly validatorSetHash: Hash;
+  readonly view: View;
+  readonly validator: ValidatorIndex;
+  readonly committed?: CommitCertificate;
+  readonly prepared: readonly PreparedCertificate[];
+}
+export interface SignedViewChange {
+  readonly kind: 'viewChange';
+  /** Canonical ViewChange: the bytes that are signed. */
+  readonly viewChange: Uint8Array;
+  readonly signature: Signature;
+}
+export interface Reproposal {
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly signature: Signature;
+}
+export interface NewView {
+  readonly chainId: ChainId;
+  readonly validatorSetHash: Hash;
+  readonly view: View;
+  readonly validator: ValidatorIndex;
+  readonly viewChanges: readonly SignedViewChange[];
+  readonly reproposals: readonly Reproposal[];
+}
+export interface SignedNewView {
+  readonly kind: 'newView';
+  /** Canonical NewView: the bytes that are signed. */
+  readonly newView: Uint8Array;
+  readonly signature: Signature;
+}
+export type ConsensusMessage = PrePrepare | Prepare | Commit | Checkpoint | SignedViewChange | SignedNewView;
+
+/** A vote whose phase the context says. */
+export interface SignedVote {
+  readonly view: View;
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly signature: VoteSignature;
+}
+
+export interface Evidence {
+  readonly validatorSetHash: Hash;
+  readonly phase: VotePhase;
+  readonly first: SignedVote;
+  readonly second: SignedVote;
+}
+
+/** Where a validator stands; unsigned, authenticated by the stream it came on. */
+export interface PeerStatus {
+  readonly view: View;
+  readonly viewChangeInProgress: boolean;
+  readonly committedHeight: Height;
+  readonly stableCheckpointHeight: Height;
+}

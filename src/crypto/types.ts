@@ -1,0 +1,22 @@
+import type { PublicKey, Signature } from '../types/index.js';
+
+/** Signs with one Ed25519 key. It may be a file, a remote process or a hardware module. */
+export interface Signer {
+  readonly publicKey: PublicKey;
+  /** Ed25519 signature (RFC 8032) of the message. Rejects with a QuaestorError when the key cannot be used now. */
+  sign(message: Uint8Array): Promise<Signature>;
+}
+
+/** One signature to check. */
+export interface SignatureCheck {
+  readonly publicKey: PublicKey;
+  readonly message: Uint8Array;
+  readonly signature: Signature;
+}
+
+/** Checks signatures under ZIP-215. */
+export interface SignatureVerifier {
+  /** Whether each check holds, in order. */
+  verify(checks: readonly SignatureCheck[]): Promise<readonly boolean[]>;
+  close(): Promise<void>;
+}

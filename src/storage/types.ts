@@ -1,0 +1,102 @@
+/**
+ * The border of the storage layer. One store belongs to one validator of one chain and to one process.
+ */
+import type { CommitCertificate } from '../codec/model.js';
+import type { ChainId, Digest, Hash, Height, StateKey, TxId } from '../types/index.js';
+
+export type StorageEngine = 'rocksdb' | 'leveldb';
+
+/** A committed block as it is stored. */
+export interface StoredBlock {
+  readonly height: Height;
+  readonly digest: Digest;
+  /** Canonical BlockHeader. */
+  readonly headerBytes: Uint8Array;
+  /** Absent at height 0. */
+  readonly certificate?: CommitCertificate;
+  /** Canonical envelopes in order. */
+  readonly envelopes: readonly Uint8Array[];
+  /** Canonical TransactionResults in order. */
+  readonly results: readonly Uint8Array[];
+}
+
+/** A block's header and certificate without its transactions. */
+export type StoredHeader = Pick<StoredBlock, 'height' | 'digest' | 'headerBytes' | 'certificate'>;
+
+/** Everything that one committed block changes; written in one atomic, synced batch. */
+export interface BlockCommit {
+  readonly block: StoredBlock;
+  /** In order of the envelopes. */
+  readonly txIds: readonly TxId[];
+  /** New state values; undefined removes the key. */
+  readonly stateWrites: ReadonlyMap<StateKey, Uint8Array | undefined>;
+  /** Nodes of the state tree that this version adds, by their storage key (see src/crypto/state-tree). */
+  readonly treeNodes: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  /** Accounts that each transaction touched, in order of the envelopes. */
+  readonly touchedAccounts: readonly (readonly string[])[];
+}
+
+export interface Head {
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly stateRoot: Hash;
+}
+
+/** A record of the consensus log: replaced by a later one of the same key, removed when its height is committed. */
+export interface LogEntry {
+  /** Unique name within the log, for example "vote/commit". */
+  readonly name: string;
+  /** Height that the record is about; 0 for records that belong to no height (the view). These are never pruned. */
+  readonly height: Height;
+  readonly value: Uint8Array;
+}
+
+export interface HistoryPage {
+  readonly entries: readonly { readonly height: Height; readonly index: number; readonly txId: TxId }[];
+  /** Where the next page starts; undefined at the end. */
+  readonly next: { readonly height: Height; readonly index: number } | undefined;
+}
+
+export interface Store {
+  readonly engine: StorageEngine | 'memory';
+  readonly chainId: ChainId;
+
+  /** Last committed block; undefined before genesis was committed. */
+  head(): Head | undefined;
+  /** Writes a block, the next in order, atomically and synced; also removes log records of heights up to it. */
+  commitBlock(commit: BlockCommit): Promise<void>;
+
+  /** Writes log records in one synced batch. */
+  appendLog(entries: readonly LogEntry[]): Promise<void>;
+  /** All log records. */
+  readLog(): Promise<readonly LogEntry[]>;
+
+  block(height: Height): Promise<StoredBlock | undefined>;
+  header(height: Height): Promise<StoredHeader | undefined>;
+  /** Where a transaction is. */
+  locate(txId: TxId): Promise<{ readonly height: Height; readonly index: number } | undefined>;
+  /** Latest values, in the order of the keys. */
+  stateMany(keys: readonly StateKey[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /** Value of a key as it was after the block of a height. */
+  stateAt(key: StateKey, height: Height): Promise<Uint8Array | undefined>;
+  /** Keys that start with `prefix` and are greater than `after`, ascending, with their values after the block of
+   * `height`; at most `limit`. */
+  stateRange(options: {
+    readonly prefix: string;
+    readonly after?: string;
+    readonly height: Height;
+    readonly limit: number;
+  }): Promise<readonly { readonly key: StateKey; readonly value: Uint8Array }[]>;
+  /** Nodes of the state tree, in the order of the keys. */
+  treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /** Newest first, from (`before`) exclusive when given. */
+  history(account: string, limit: number, before?: { height: Height; index: number }): Promise<HistoryPage>;
+
+  /** Evidence of equivocation, by an opaque key. */
+  putEvidence(key: string, value: Uint8Array): Promise<void>;
+  evidence(): Promise<readonly { readonly key: string; readonly value: Uint8Array }[]>;
+
+  /** Approximate bytes on disk. */
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
