@@ -1,0 +1,90 @@
+import type { BlockCommit, LogEntry, Store } from '../storage/types.js';
+
+type Item =
+  | { readonly kind: 'log'; readonly entries: readonly LogEntry[] }
+  | { readonly kind: 'commit'; readonly commit: BlockCommit; readonly done: () => void }
+  | { readonly kind: 'call'; readonly callback: () => void };
+
+/**
+ * Carries out writes strictly in order and releases what waits for them: the place where *persist before send* is
+ * kept. Log records that gather while a sync is under way share the next one (group commit).
+ * After a failed write nothing further is written or released; `onFailure` is told once.
+ */
+export class DurableQueue {
+  readonly #store: Store;
+  readonly #onFailure: (error: unknown) => void;
+  #items: Item[] = [];
+  #pumping = false;
+  #failed = false;
+
+  constructor(store: Store, onFailure: (error: unknown) => void) {
+    this.#store = store;
+    this.#onFailure = onFailure;
+  }
+
+  /** Queues log records. */
+  append(entries: readonly LogEntry[]): void {
+    this.#push({ kind: 'log', entries });
+  }
+
+  /** Queues a block; `done` is called when it is durable. */
+  commit(commit: BlockCommit, done: () => void): void {
+    this.#push({ kind: 'commit', commit, done });
+  }
+
+  /** Calls back once everything queued so far is durable: at once when nothing is queued. */
+  after(callback: () => void): void {
+    if (this.#failed) return;
+    if (!this.#pumping) callback();
+    else this.#items.push({ kind: 'call', callback });
+  }
+
+  /** Whether a write failed; the queue is dead then. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** Resolves when everything queued so far is durable, or when a write failed. */
+  idle(): Promise<void> {
+    if (this.#failed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.after(resolve);
+    });
+  }
+
+  #push(item: Item): void {
+    if (this.#failed) return;
+    this.#items.push(item);
+    if (this.#pumping) return;
+    this.#pumping = true;
+    // Starts in a microtask, so that what one turn of the event loop persists shares one sync.
+    void Promise.resolve().then(() => this.#pump());
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (this.#items.length > 0) await this.#writeNext();
+      this.#pumping = false;
+    } catch (error) {
+      this.#failed = true;
+      this.#items = [];
+      this.#onFailure(error);
+    }
+  }
+
+  /** Writes either the block at the front, or all log records before the next block. */
+  async #writeNext(): Promise<void> {
+    const first = this.#items[0];
+    if (first?.kind === 'commit') {
+      this.#items.shift();
+      await this.#store.commitBlock(first.commit);
+      first.done();
+      return;
+    }
+    const end = this.#items.findIndex((item) => item.kind === 'commit');
+    const group = this.#items.splice(0, end === -1 ? this.#items.length : end);
+    const entries = group.flatMap((item) => (item.kind === 'log' ? item.entries : []));
+    if (entries.length > 0) await this.#store.appendLog(entries);
+    for (const item of group) if (item.kind === 'call') item.callback();
+  }
+}
