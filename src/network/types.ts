@@ -1,0 +1,248 @@
+/**
+ * The border of the network layer: what it needs and what it offers. Everything that comes in is from an authenticated
+ * validator, bounded in size and rate, and otherwise unchecked.
+ */
+import type { CommitCertificate, PeerStatus } from '../codec/model.js';
+import type { Signer } from '../crypto/types.js';
+import type { ChainId, Digest, Hash, Height, PublicKey, ValidatorIndex } from '../types/index.js';
+
+/** A validator as the network knows it. */
+export interface PeerValidator {
+  readonly id: string;
+  readonly index: ValidatorIndex;
+  readonly publicKey: PublicKey;
+  /** "host:port" where it listens for other validators; an IPv6 host in brackets. */
+  readonly address: string;
+}
+
+/** PEM texts of this validator's side of TLS. */
+export interface TlsMaterial {
+  /** Certificates of the consortium's authority; several while it is being replaced. */
+  readonly caPem: string;
+  /** This validator's certificate, followed by intermediate ones if there are any. */
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+}
+
+/** Bounds of what one peer may take up. */
+export interface PeerLimits {
+  /** Largest gRPC message accepted, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Most bytes of consensus messages that wait for a peer; the oldest are dropped (the protocol sends them again). */
+  readonly maxConsensusQueueBytes: number;
+  /** Most bytes of relayed transactions that wait for a peer; further ones are shed. */
+  readonly maxRelayQueueBytes: number;
+  /** Most bytes of block bodies that wait for a peer; further ones are dropped (the peer asks again, or another). */
+  readonly maxBodiesQueueBytes: number;
+  /** While the handlers have not finished with so many bytes of a peer's relayed transactions, further ones are shed. */
+  readonly maxRelayBacklogBytes: number;
+  /** While the handlers have not finished with so many other bytes of a peer, nothing is read from it. */
+  readonly maxBacklogBytes: number;
+  /** Sustained rates that are read from a peer, with a burst of one second; a faster peer is slowed down. */
+  readonly maxBytesPerSecond: number;
+  readonly maxFramesPerSecond: number;
+  /** Most calls of FetchBlocks that one peer may have open. */
+  readonly maxFetchBlocksCalls: number;
+}
+
+/** Durations in milliseconds. */
+export interface PeerTimeouts {
+  /** From the start of a stream until both sides have proven who they are. */
+  readonly handshakeMs: number;
+  /** Delay before the first attempt to connect again; doubles up to `maxReconnectMs`, with jitter. */
+  readonly minReconnectMs: number;
+  readonly maxReconnectMs: number;
+  /** How long a peer that sent rubbish is shut out at first; doubles up to `maxPenaltyMs` when it happens again. */
+  readonly minPenaltyMs: number;
+  readonly maxPenaltyMs: number;
+  /** Quiet time after which a connection is probed, and how long the answer may take. */
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+}
+
+export const defaultPeerLimits: PeerLimits = {
+  maxMessageBytes: 16 * 1024 * 1024,
+  maxConsensusQueueBytes: 32 * 1024 * 1024,
+  maxRelayQueueBytes: 8 * 1024 * 1024,
+  maxBodiesQueueBytes: 32 * 1024 * 1024,
+  maxRelayBacklogBytes: 8 * 1024 * 1024,
+  maxBacklogBytes: 32 * 1024 * 1024,
+  maxBytesPerSecond: 64 * 1024 * 1024,
+  maxFramesPerSecond: 100_000,
+  maxFetchBlocksCalls: 4,
+};
+
+export const defaultPeerTimeouts: PeerTimeouts = {
+  handshakeMs: 5_000,
+  minReconnectMs: 50,
+  maxReconnectMs: 2_000,
+  minPenaltyMs: 5_000,
+  maxPenaltyMs: 60_000,
+  keepaliveMs: 5_000,
+  keepaliveTimeoutMs: 3_000,
+};
+
+/** A final block on its way to a replica that is behind. */
+export interface FetchedBlock {
+  /** Canonical BlockHeader. */
+  readonly headerBytes: Uint8Array;
+  readonly certificate: CommitCertificate;
+  /** Canonical TransactionEnvelopes in order. */
+  readonly envelopes: readonly Uint8Array[];
+}
+
+/**
+ * What the owner does with what comes in. Handlers are called on the event loop, in the order in which the peer sent.
+ * A returned promise marks the bytes as being worked on until it settles; see `PeerLimits` for what that bounds. A
+ * handler that throws or rejects is a defect of this node, not of the peer. Bytes belong to the callee.
+ */
+export interface PeerHandlers {
+  /** A ConsensusMessage, not decoded. */
+  onConsensus(from: ValidatorIndex, message: Uint8Array): void | Promise<void>;
+  /** TransactionEnvelopes, not decoded. */
+  onTransactions(from: ValidatorIndex, envelopes: readonly Uint8Array[]): void | Promise<void>;
+  onStatus(from: ValidatorIndex, status: PeerStatus): void;
+  /** The peer asks for bodies; with no hashes, for all of the block. Answer with `sendBodies`, at any time. */
+  onFetchBodies(from: ValidatorIndex, digest: Digest, transactionHashes: readonly Hash[]): void | Promise<void>;
+  /** Answer to `requestBodies`, whole. No envelopes: the peer does not have them all. The hashes are given only when
+   * all bodies were asked for. Neither is checked. */
+  onBodies(
+    from: ValidatorIndex,
+    digest: Digest,
+    transactionHashes: readonly Hash[],
+    envelopes: readonly Uint8Array[],
+  ): void | Promise<void>;
+  /** The stream to this validator is open and it has proven its key. */
+  onConnected(peer: ValidatorIndex): void;
+  onDisconnected(peer: ValidatorIndex): void;
+  /** Final blocks from a height on, in order, at most `maxBlocks`; fewer when there are fewer. */
+  serveBlocks(from: ValidatorIndex, fromHeight: Height, maxBlocks: number): AsyncIterable<FetchedBlock>;
+}
+
+/** Why a connection was refused or ended; a closed set, fit for a metric label. */
+export type DisconnectReason =
+  /** Not reachable, or the transport failed. */
+  | 'unreachable'
+  /** The other side closed. */
+  | 'closed'
+  /** TLS failed: no certificate, another authority, an old protocol version, expired. */
+  | 'tls'
+  /** The certificate names somebody else. */
+  | 'identity'
+  /** Another chain. */
+  | 'chain'
+  /** Another version of the protocol. */
+  | 'version'
+  /** The validator key was not proven. */
+  | 'proof'
+  /** The handshake was not finished in time. */
+  | 'timeout'
+  /** What it sent is no message of the protocol. */
+  | 'garbage'
+  /** It is shut out for a while after garbage. */
+  | 'penalty'
+  /** A newer connection of the same validator took over. */
+  | 'replaced'
+  /** This node stops. */
+  | 'stopped';
+
+/** Class of traffic. */
+export type TrafficClass = 'consensus' | 'transactions' | 'status' | 'bodies';
+
+/** Where counts go. All are called often: they must be cheap. */
+export interface PeerMetrics {
+  connected(peer: ValidatorIndex): void;
+  disconnected(peer: ValidatorIndex, reason: DisconnectReason): void;
+  /** A connection attempt failed or was refused; `peer` is unknown for a stranger. */
+  refused(peer: ValidatorIndex | undefined, direction: 'in' | 'out', reason: DisconnectReason): void;
+  sent(peer: ValidatorIndex, bytes: number, frames: number): void;
+  received(peer: ValidatorIndex, bytes: number, frames: number): void;
+  /** Frames (for transactions: envelopes) that were dropped because a queue or backlog was full. */
+  shed(peer: ValidatorIndex, direction: 'in' | 'out', traffic: TrafficClass, count: number): void;
+  /** Reading from a peer was held up. */
+  paused(peer: ValidatorIndex, cause: 'rate' | 'backlog'): void;
+}
+
+/** The part of a structured logger that is used here (pino has it). */
+export interface NetworkLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface PeerNetworkOptions {
+  /** Name of the network as in genesis; part of the identities in certificates. */
+  readonly network: string;
+  readonly chainId: ChainId;
+  readonly self: ValidatorIndex;
+  /** The whole set, self included, in order of index. */
+  readonly validators: readonly PeerValidator[];
+  /** Signs with the validator key, to prove it to peers. */
+  readonly signer: Signer;
+  readonly tls: TlsMaterial;
+  /** Where to listen; port 0 picks a free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly handlers: PeerHandlers;
+  readonly logger: NetworkLogger;
+  readonly metrics: PeerMetrics;
+  readonly limits?: Partial<PeerLimits>;
+  readonly timeouts?: Partial<PeerTimeouts>;
+}
+
+/** How one peer is doing. */
+export interface PeerState {
+  readonly index: ValidatorIndex;
+  readonly id: string;
+  readonly address: string;
+  readonly connected: boolean;
+  /** Last status that it sent on the current connection. */
+  readonly status: PeerStatus | undefined;
+  /** Bytes that wait to be sent. */
+  readonly queuedBytes: number;
+  /** Received bytes that the handlers have not finished with. */
+  readonly backlogBytes: number;
+  /** Why the last attempt or connection ended. */
+  readonly lastFailure: DisconnectReason | undefined;
+}
+
+export interface FetchBlocksOptions {
+  readonly fromHeight: Height;
+  readonly maxBlocks: number;
+  /** The whole call ends with an error after so many milliseconds. */
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Sending never blocks and never throws: what cannot be queued is dropped and counted. */
+export interface PeerNetwork {
+  /** Listens and begins to connect. Rejects with a QuaestorError when it cannot listen. */
+  start(): Promise<void>;
+  /** Closes everything; resolves when no socket and no timer is left. Idempotent. */
+  stop(): Promise<void>;
+  /** Port that it listens on, once started. */
+  port(): number;
+  sendConsensus(to: ValidatorIndex | 'all', message: Uint8Array): void;
+  /** Also kept, and sent first on every new connection. */
+  sendStatus(to: ValidatorIndex | 'all', status: PeerStatus): void;
+  /** Sends canonical envelopes to all other validators. The bytes must not change afterwards. */
+  relayTransactions(envelopes: readonly Uint8Array[]): void;
+  /** Asks a peer for bodies of a block, all of them when no hashes are given. A later request for the same digest to
+   * the same peer replaces an earlier one. */
+  requestBodies(to: ValidatorIndex, digest: Digest, transactionHashes: readonly Hash[]): void;
+  /** Answers `onFetchBodies`; no envelopes says "not all at hand". */
+  sendBodies(
+    to: ValidatorIndex,
+    digest: Digest,
+    transactionHashes: readonly Hash[],
+    envelopes: readonly Uint8Array[],
+  ): void;
+  /** Indexes of the validators with an open stream, self excluded, ascending. */
+  connected(): readonly ValidatorIndex[];
+  peers(): readonly PeerState[];
+  /** Final blocks from a peer. Ends normally when the peer has no more to give; throws a QuaestorError otherwise. */
+  fetchBlocks(peer: ValidatorIndex, options: FetchBlocksOptions): AsyncIterable<FetchedBlock>;
+  /** Uses these from the next connection on; open ones stay. Throws a QuaestorError when they do not fit together or
+   * name another validator; then the old ones stay in use. */
+  reloadTls(tls: TlsMaterial): void;
+}
