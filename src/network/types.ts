@@ -103,7 +103,11 @@ export interface PeerHandlers {
   onTransactions(from: ValidatorIndex, envelopes: readonly Uint8Array[]): void | Promise<void>;
   onStatus(from: ValidatorIndex, status: PeerStatus): void;
   /** The peer asks for bodies; with no hashes, for all of the block. Answer with `sendBodies`, at any time. */
-  onFetchBodies(from: ValidatorIndex, digest: Digest, transactionHashes: readonly Hash[]): void | Promise<void>;
+  onFetchBodies(
+    from: ValidatorIndex,
+    digest: Digest,
+    transactionHashes: readonly Hash[],
+  ): void | Promise<void>;
   /** Answer to `requestBodies`, whole. No envelopes: the peer does not have them all. The hashes are given only when
    * all bodies were asked for. Neither is checked. */
   onBodies(
