@@ -1,0 +1,37 @@
+import { limits } from '../types/index.js';
+
+/** Sizes that follow from `limits`; a reader refuses more before it looks at the bytes. */
+export const bounds = {
+  /** A BlockHeader has at most 262 bytes. */
+  maxHeaderBytes: 512,
+  /** A TransactionResult has at most 38 bytes. */
+  maxResultBytes: 64,
+  /** A certificate of 64 signatures of 70 bytes each. */
+  maxCertificateBytes: 8 * 1024,
+  /** A PreparedCertificate: a header and 64 signatures. */
+  maxPreparedCertificateBytes: 8 * 1024,
+  /** A ViewChange: a certificate and `maxPipelineWindow` prepared ones, each below 4,900 bytes. */
+  maxViewChangeBytes: 320 * 1024,
+  /** A NewView: a quorum of view-changes of 64 validators. */
+  maxNewViewBytes: limits.maxPeerMessageBytes - 1024,
+  /** Most hashes of an audit path: more leaves than any block has. */
+  maxAuditPath: 32,
+  /** Most siblings of a state path: bits of a SHA-256. */
+  maxStatePath: 256,
+  /** A state key: the longest is "balance/<account>/<asset>". */
+  maxStateKeyBytes: 128,
+  /** A value of the state: the longest is an AppliedBlock of `maxBlockTransactions` hashes of 34 bytes each. */
+  maxStateValueBytes: 34 * limits.maxBlockTransactions,
+  /** A record of the state other than an AppliedBlock; a Member, the longest, has below 1,100 bytes. */
+  maxRecordBytes: 4 * 1024,
+  /** A genesis with some hundred thousand accounts. */
+  maxGenesisBytes: 64 * 1024 * 1024,
+  /** Most items of each list of a genesis. */
+  maxGenesisItems: 1_000_000,
+  /** Characters (Unicode code points) of the network's name. */
+  maxNetworkNameLength: 64,
+  /** Largest sum of the weights of a policy's keys: 16 keys of 255. */
+  maxPolicyWeight: 255 * limits.maxPolicyKeys,
+  maxKeyWeight: 255,
+  maxUint32: 2 ** 32 - 1,
+} as const;

@@ -1,0 +1,44 @@
+/** Enums of the .proto files by their names in the model. */
+import { invariant } from '../types/index.js';
+import type { ResultCode, Role, VotePhase } from './model.js';
+
+/** An enum: names by number, with nothing at 0 (UNSPECIFIED). */
+export interface EnumTable<Name extends string> {
+  readonly names: readonly (Name | undefined)[];
+  readonly numberOf: (name: Name) => number;
+}
+
+function table<Name extends string>(...known: readonly Name[]): EnumTable<Name> {
+  const numbers = new Map<string, number>(known.map((name, index) => [name, index + 1]));
+  return {
+    names: [undefined, ...known],
+    numberOf: (name) => {
+      const number = numbers.get(name);
+      invariant(number !== undefined, `"${name}" is not one of ${known.join(', ')}`);
+      return number;
+    },
+  };
+}
+
+export const votePhases: EnumTable<VotePhase> = table('prePrepare', 'prepare', 'commit');
+export const roles: EnumTable<Role> = table('registrar', 'assetAdmin');
+export const resultCodes: EnumTable<ResultCode> = table(
+  'OK',
+  'UNKNOWN_SENDER',
+  'SENDER_NOT_AUTHORIZED',
+  'EXPIRED',
+  'VALIDITY_TOO_LONG',
+  'DUPLICATE',
+  'ROLE_REQUIRED',
+  'UNKNOWN_MEMBER',
+  'MEMBER_EXISTS',
+  'UNKNOWN_ACCOUNT',
+  'ACCOUNT_EXISTS',
+  'NOT_ACCOUNT_OWNER',
+  'ACCOUNT_NOT_AUTHORIZED',
+  'UNKNOWN_ASSET',
+  'ASSET_EXISTS',
+  'INSUFFICIENT_FUNDS',
+  'AMOUNT_OVERFLOW',
+  'SAME_ACCOUNT',
+);

@@ -1,0 +1,166 @@
+/** Validator set and genesis (ledger/v1/state.proto). */
+import { asPublicKey, compareBytes, limits, type Result } from '../types/index.js';
+import { bounds } from './bounds.js';
+import { decoder, encoder } from './codec.js';
+import type { CodecError } from './errors.js';
+import { idRules } from './ids.js';
+import type { Genesis, OpeningBalance, Validator, ValidatorSet } from './model.js';
+import type { Reader } from './reader.js';
+import { bytes, message, repeated, schema, string, uint64, type Field } from './schema.js';
+import {
+  readAccount,
+  readAsset,
+  readMember,
+  readParameters,
+  writeAccount,
+  writeAsset,
+  writeMember,
+  writeParameters,
+} from './state.js';
+import type { Writer } from './writer.js';
+
+const validatorFields = schema('quaestor.ledger.v1.Validator', {
+  id: string(1),
+  member: string(2),
+  publicKey: bytes(3),
+});
+const validatorSetFields = schema('quaestor.ledger.v1.ValidatorSet', {
+  validators: repeated(1, 'quaestor.ledger.v1.Validator'),
+});
+const openingBalanceFields = schema('quaestor.ledger.v1.OpeningBalance', {
+  account: string(1),
+  asset: string(2),
+  amount: string(3),
+});
+const genesisFields = schema('quaestor.ledger.v1.Genesis', {
+  network: string(1),
+  timeUnixMs: uint64(2),
+  validators: repeated(3, 'quaestor.ledger.v1.Validator'),
+  members: repeated(4, 'quaestor.ledger.v1.Member'),
+  assets: repeated(5, 'quaestor.ledger.v1.Asset'),
+  accounts: repeated(6, 'quaestor.ledger.v1.Account'),
+  balances: repeated(7, 'quaestor.ledger.v1.OpeningBalance'),
+  parameters: message(8, 'quaestor.ledger.v1.Parameters'),
+});
+
+function writeValidator(writer: Writer, value: Validator): void {
+  writer.text(validatorFields.id, value.id);
+  writer.text(validatorFields.member, value.member);
+  writer.bytes(validatorFields.publicKey, value.publicKey);
+}
+
+function readValidator(reader: Reader): Validator {
+  const value: Validator = {
+    id: reader.id(validatorFields.id, idRules.validator),
+    member: reader.id(validatorFields.member, idRules.member),
+    publicKey: asPublicKey(reader.fixed(validatorFields.publicKey, 32)),
+  };
+  reader.end(validatorFields);
+  return value;
+}
+
+/** A list of validators whose ids and keys differ. */
+function readValidators(reader: Reader, field: Field): Validator[] {
+  const validators = reader.messages(field, 1, limits.maxValidators, readValidator);
+  for (const [index, validator] of validators.entries()) {
+    for (const earlier of validators.slice(0, index)) {
+      if (earlier.id === validator.id) {
+        reader.fail('BAD_VALUE', field, `names "${validator.id}" twice`);
+      }
+      if (compareBytes(earlier.publicKey, validator.publicKey) === 0) {
+        reader.fail('BAD_VALUE', field, `gives "${earlier.id}" and "${validator.id}" the same key`);
+      }
+    }
+  }
+  return validators;
+}
+
+function writeValidatorSet(writer: Writer, value: ValidatorSet): void {
+  writer.messages(validatorSetFields.validators, value.validators, writeValidator);
+}
+
+function readValidatorSet(reader: Reader): ValidatorSet {
+  const value: ValidatorSet = { validators: readValidators(reader, validatorSetFields.validators) };
+  reader.end(validatorSetFields);
+  return value;
+}
+
+function writeOpeningBalance(writer: Writer, value: OpeningBalance): void {
+  writer.text(openingBalanceFields.account, value.account);
+  writer.text(openingBalanceFields.asset, value.asset);
+  writer.amount(openingBalanceFields.amount, value.amount);
+}
+
+function readOpeningBalance(reader: Reader): OpeningBalance {
+  const value: OpeningBalance = {
+    account: reader.id(openingBalanceFields.account, idRules.account),
+    asset: reader.id(openingBalanceFields.asset, idRules.asset),
+    amount: reader.amount(openingBalanceFields.amount, 1n),
+  };
+  reader.end(openingBalanceFields);
+  return value;
+}
+
+function writeGenesis(writer: Writer, value: Genesis): void {
+  writer.text(genesisFields.network, value.network);
+  writer.uint(genesisFields.timeUnixMs, value.timeMs);
+  writer.messages(genesisFields.validators, value.validators, writeValidator);
+  writer.messages(genesisFields.members, value.members, writeMember);
+  writer.messages(genesisFields.assets, value.assets, writeAsset);
+  writer.messages(genesisFields.accounts, value.accounts, writeAccount);
+  writer.messages(genesisFields.balances, value.balances, writeOpeningBalance);
+  writer.message(genesisFields.parameters, value.parameters, writeParameters);
+}
+
+// Ids are ASCII, so the order of strings is the order of their bytes.
+function readGenesis(reader: Reader): Genesis {
+  const fields = genesisFields;
+  const most = bounds.maxGenesisItems;
+  const network = reader.text(fields.network, 4 * bounds.maxNetworkNameLength);
+  // Counted in code points.
+  if (Array.from(network).length > bounds.maxNetworkNameLength) {
+    reader.fail('TOO_LARGE', fields.network, `has more than ${bounds.maxNetworkNameLength} characters`);
+  }
+  const value: Genesis = {
+    network,
+    timeMs: reader.uint(fields.timeUnixMs, 0, limits.maxTimeMs),
+    validators: readValidators(reader, fields.validators),
+    members: reader.messages(fields.members, 0, most, readMember, (a, b) => a.member < b.member),
+    assets: reader.messages(fields.assets, 0, most, readAsset, (a, b) => a.asset < b.asset),
+    accounts: reader.messages(fields.accounts, 0, most, readAccount, (a, b) => a.account < b.account),
+    balances: reader.messages(
+      fields.balances,
+      0,
+      most,
+      readOpeningBalance,
+      (a, b) => a.account < b.account || (a.account === b.account && a.asset < b.asset),
+    ),
+    parameters: reader.requiredMessage(fields.parameters, readParameters),
+  };
+  reader.end(fields);
+  return value;
+}
+
+/** Canonical bytes of a validator set: what is hashed behind `tags.validatorSet`. */
+export const encodeValidatorSet: (value: ValidatorSet) => Uint8Array = encoder(
+  'ValidatorSet',
+  writeValidatorSet,
+);
+/** Reads a validator set. The byte values of the result are views of `bytes`. */
+export const decodeValidatorSet: (bytes: Uint8Array) => Result<ValidatorSet, CodecError> = decoder(
+  'ValidatorSet',
+  bounds.maxCertificateBytes * 2,
+  readValidatorSet,
+);
+
+/** Canonical bytes of a genesis: what is hashed to the chain id. Lists must be in their order already. */
+export const encodeGenesis: (value: Genesis) => Uint8Array = encoder('Genesis', writeGenesis);
+/**
+ * Reads a genesis. Checks its form; whether its parts agree with each other (owners, issuers, supplies) is for
+ * src/ledger. The byte values of the result are views of `bytes`.
+ */
+export const decodeGenesis: (bytes: Uint8Array) => Result<Genesis, CodecError> = decoder(
+  'Genesis',
+  bounds.maxGenesisBytes,
+  readGenesis,
+);
