@@ -2,6 +2,7 @@
  * The border of the ledger: a pure function of (state view, block). See src/ledger/index.ts for the entry points.
  */
 import type {
+  KeyPolicy,
   Operation,
   ResultCode,
   TransactionEnvelope,
@@ -9,9 +10,10 @@ import type {
   TransactionResult,
 } from '../codec/model.js';
 import type { Hash, Height, StateKey, TxId } from '../types/index.js';
+import type { RecordKind } from './records.js';
 
-/** A transaction whose bytes, bounds and signatures were checked, with all that was derived from it once. */
-export interface CheckedTransaction {
+/** A transaction whose bytes and bounds were checked, with all that was derived from it once. */
+export interface DecodedTransaction {
   /** Canonical envelope. */
   readonly envelopeBytes: Uint8Array;
   readonly envelope: TransactionEnvelope;
@@ -23,16 +25,26 @@ export interface CheckedTransaction {
   readonly idempotencyHash: Hash;
 }
 
+declare const signaturesHold: unique symbol;
+
+/** A decoded transaction whose every signature holds. Made only by `markVerified` and `assumeVerified`. */
+export interface CheckedTransaction extends DecodedTransaction {
+  readonly [signaturesHold]: true;
+}
+
 /** Reads the state that a block is applied to. */
 export interface StateView {
   /** Value of a key that was declared by `readsOf`, or undefined when it has none. Synchronous. A key that was not
-   * declared is a defect and throws. */
+   * declared is a defect and throws. Give the same array for the same value again where that is easy: the ledger
+   * remembers what it decoded from it. */
   get(key: StateKey): Uint8Array | undefined;
 }
 
-/** Whether an idempotency hash was used by a block within the validity window. */
+/** Which idempotency hashes the blocks below the one to apply have used. */
 export interface ReplayWindow {
-  has(idempotencyHash: Hash): boolean;
+  /** Height of the latest block that used the hash, or undefined when none did. Must know all blocks of the validity
+   * window; may remember older ones, which the ledger ignores, so that every node judges alike. */
+  lastUse(idempotencyHash: Hash): Height | undefined;
 }
 
 /** New values by key; undefined removes the key. */
@@ -47,19 +59,28 @@ export interface BlockInput {
 }
 
 export interface BlockOutput {
+  /** What changes, in an order that follows from the transactions alone. */
   readonly writes: StateWrites;
   readonly results: readonly TransactionResult[];
-  /** Accounts that each transaction moved funds of, opened or paid to, in order of the transactions: for the index. */
+  /** Accounts that each transaction moved funds of, opened or paid to, in order of the transactions: for the index.
+   * Empty for a transaction without effect. */
   readonly touchedAccounts: readonly (readonly string[])[];
-  /** Idempotency hashes that the block used up, in order. */
+  /** Idempotency hashes that the block used up, in order, each once. */
   readonly idempotencyHashes: readonly Hash[];
+}
+
+/** Collects the keys that a block may read. */
+export interface ReadSink {
+  add(kind: RecordKind<unknown>, id: string): void;
 }
 
 /** The rules of one kind of operation: one file each in src/ledger/operations. */
 export interface OperationHandler<Kind extends Operation['kind']> {
   readonly kind: Kind;
-  /** Keys that `apply` may read. */
-  reads(operation: Extract<Operation, { kind: Kind }>, sender: string): readonly StateKey[];
+  /** Declares the records that `apply` may read, besides the sender's member record. */
+  reads(operation: Extract<Operation, { kind: Kind }>, into: ReadSink): void;
+  /** Account whose key policy the signatures must satisfy, if any: for the check at the door. */
+  payer(operation: Extract<Operation, { kind: Kind }>): string | undefined;
   /** Applies the operation to the draft; any other code than OK leaves the transaction without effect. */
   apply(operation: Extract<Operation, { kind: Kind }>, context: OperationContext): ResultCode;
 }
@@ -68,13 +89,12 @@ export interface OperationHandler<Kind extends Operation['kind']> {
 export interface OperationContext {
   readonly sender: string;
   readonly height: Height;
-  get(key: StateKey): Uint8Array | undefined;
-  set(key: StateKey, value: Uint8Array | undefined): void;
-  /** Whether the envelope's signatures satisfy a policy. */
-  authorizes(policy: {
-    threshold: number;
-    keys: readonly { publicKey: Uint8Array; weight: number }[];
-  }): boolean;
+  /** A record as the transaction's earlier operations left it; undefined when there is none. */
+  get<T>(kind: RecordKind<T>, id: string): T | undefined;
+  /** Replaces a record; undefined removes it. */
+  set<T>(kind: RecordKind<T>, id: string, value: T | undefined): void;
+  /** Whether the envelope's signatures satisfy the policy; undefined stands for the sender's, which they do. */
+  authorizes(policy: KeyPolicy | undefined): boolean;
   /** Notes that an account's history gets this transaction. */
   touch(account: string): void;
 }

@@ -1,0 +1,168 @@
+import {
+  decodeParameters,
+  encodeAppliedBlock,
+  type KeyPolicy,
+  type Member,
+  type Parameters,
+  type ResultCode,
+  type TransactionResult,
+} from '../codec/index.js';
+import { asHeight, DefectError, type Hash, type Height, type StateKey } from '../types/index.js';
+import { satisfies } from './authorization.js';
+import { Draft } from './draft.js';
+import { stateKeys } from './keys.js';
+import { handlerOf } from './operations/index.js';
+import { records, type RecordKind } from './records.js';
+import { BlockHashes } from './replay-window.js';
+import type { BlockInput, BlockOutput, CheckedTransaction, OperationContext, StateView } from './types.js';
+
+/**
+ * Whether a transaction with this result has used up its idempotency key (the comment of AppliedBlock in state.proto
+ * says why). If so, the result is the transaction's only one of that kind, for ever: no later block executes it.
+ */
+export function usesIdempotencyKey(code: ResultCode): boolean {
+  switch (code) {
+    // Not the sender's doing: anyone can take signatures off an envelope, and a primary can be early or late.
+    case 'UNKNOWN_SENDER':
+    case 'SENDER_NOT_AUTHORIZED':
+    case 'ACCOUNT_NOT_AUTHORIZED':
+    case 'EXPIRED':
+    case 'VALIDITY_TOO_LONG':
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** The lowest height whose idempotency hashes the block at `height` must know. */
+export function replayWindowStart(height: Height, validityWindowBlocks: number): Height {
+  // A transaction in block g had valid_until_height <= g + window; a block above that height refuses it as expired.
+  return asHeight(Math.max(1, height - validityWindowBlocks));
+}
+
+/** The network's parameters in a state. Throws a DefectError when they are missing or damaged. */
+export function parametersIn(state: StateView): Parameters {
+  const bytes = state.get(stateKeys.parameters);
+  const decoded = bytes === undefined ? undefined : decodeParameters(bytes);
+  if (decoded?.ok !== true) {
+    throw new DefectError(
+      `The state's record "parameters" is ${decoded === undefined ? 'missing' : 'damaged'}. Restore this validator's store from a backup or from its peers.`,
+    );
+  }
+  return decoded.value;
+}
+
+/** Applies a block: a function of its arguments alone, without waiting for anything. Throws only on defects. */
+export function applyBlock(input: BlockInput): BlockOutput {
+  return new BlockExecution(input).run();
+}
+
+class BlockExecution implements OperationContext {
+  readonly height: Height;
+  sender = '';
+  readonly #input: BlockInput;
+  readonly #draft: Draft;
+  readonly #window: number;
+  readonly #windowStart: Height;
+  readonly #used: BlockHashes;
+  readonly #usedInOrder: Hash[] = [];
+  #transaction: CheckedTransaction | undefined;
+  #member: Member | undefined;
+  #touched: string[] = [];
+
+  constructor(input: BlockInput) {
+    this.#input = input;
+    this.height = input.height;
+    this.#draft = new Draft(input.state);
+    this.#window = parametersIn(input.state).validityWindowBlocks;
+    this.#windowStart = replayWindowStart(input.height, this.#window);
+    this.#used = new BlockHashes(input.height, input.transactions.length);
+  }
+
+  run(): BlockOutput {
+    const results: TransactionResult[] = [];
+    const touchedAccounts: (readonly string[])[] = [];
+    for (const transaction of this.#input.transactions) {
+      const result = this.#execute(transaction);
+      results.push(result);
+      touchedAccounts.push(this.#touched);
+    }
+    return {
+      writes: this.#collectWrites(),
+      results,
+      touchedAccounts,
+      idempotencyHashes: this.#usedInOrder,
+    };
+  }
+
+  get<T>(kind: RecordKind<T>, id: string): T | undefined {
+    return this.#draft.get(kind, id);
+  }
+
+  set<T>(kind: RecordKind<T>, id: string, value: T | undefined): void {
+    this.#draft.set(kind, id, value);
+  }
+
+  authorizes(policy: KeyPolicy | undefined): boolean {
+    const signatures = this.#transaction?.envelope.signatures ?? [];
+    // The sender's own policy was the first thing checked.
+    if (policy === undefined || policy === this.#member?.policy) return true;
+    return satisfies(policy, signatures);
+  }
+
+  touch(account: string): void {
+    if (!this.#touched.includes(account)) this.#touched.push(account);
+  }
+
+  #execute(transaction: CheckedTransaction): TransactionResult {
+    const { txId, payload, idempotencyHash } = transaction;
+    this.#touched = [];
+    this.#transaction = transaction;
+    this.sender = payload.sender;
+    this.#member = this.#draft.get(records.member, payload.sender);
+    const refusal = this.#refusal(transaction);
+    if (refusal !== undefined) {
+      if (usesIdempotencyKey(refusal)) this.#use(idempotencyHash);
+      return { txId, code: refusal, failedOperation: 0 };
+    }
+    this.#draft.begin();
+    let failedOperation = 0;
+    for (const operation of payload.operations) {
+      failedOperation++;
+      const code = handlerOf(operation).apply(operation, this);
+      if (code === 'OK') continue;
+      this.#draft.rollback();
+      this.#touched = [];
+      if (usesIdempotencyKey(code)) this.#use(idempotencyHash);
+      return { txId, code, failedOperation };
+    }
+    this.#use(idempotencyHash);
+    return { txId, code: 'OK', failedOperation: 0 };
+  }
+
+  /** Why the transaction as a whole is refused, if it is. */
+  #refusal({ envelope, payload, idempotencyHash }: CheckedTransaction): ResultCode | undefined {
+    if (this.#member === undefined) return 'UNKNOWN_SENDER';
+    if (!satisfies(this.#member.policy, envelope.signatures)) return 'SENDER_NOT_AUTHORIZED';
+    if (payload.validUntilHeight < this.height) return 'EXPIRED';
+    if (payload.validUntilHeight - this.height > this.#window) return 'VALIDITY_TOO_LONG';
+    if (this.#used.has(idempotencyHash)) return 'DUPLICATE';
+    const lastUse = this.#input.window.lastUse(idempotencyHash);
+    if (lastUse !== undefined && lastUse >= this.#windowStart) return 'DUPLICATE';
+    return undefined;
+  }
+
+  #use(idempotencyHash: Hash): void {
+    if (this.#used.add(idempotencyHash)) this.#usedInOrder.push(idempotencyHash);
+  }
+
+  #collectWrites(): Map<StateKey, Uint8Array | undefined> {
+    const writes = new Map<StateKey, Uint8Array | undefined>();
+    this.#draft.collect(writes);
+    // Written even when it is empty: then the record that leaves the window is there to be removed.
+    writes.set(stateKeys.applied(this.height), encodeAppliedBlock({ idempotencyHashes: this.#usedInOrder }));
+    const leaving = this.height - this.#window;
+    if (leaving >= 1) writes.set(stateKeys.applied(asHeight(leaving)), undefined);
+    return writes;
+  }
+}

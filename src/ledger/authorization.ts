@@ -1,0 +1,73 @@
+import type { KeyPolicy, KeySignature, ResultCode } from '../codec/index.js';
+import { compareBytes, type StateKey } from '../types/index.js';
+import { handlerOf } from './operations/index.js';
+import { recordKey, records } from './records.js';
+import type { DecodedTransaction, StateView } from './types.js';
+
+/** Whether signatures that hold satisfy a policy. Both lists are in ascending order of public key, as the codec makes
+ * sure. */
+export function satisfies(policy: KeyPolicy, signatures: readonly KeySignature[]): boolean {
+  let weight = 0;
+  let next = 0;
+  for (const key of policy.keys) {
+    let signature = signatures[next];
+    while (signature !== undefined) {
+      const order = compareBytes(signature.publicKey, key.publicKey);
+      if (order > 0) break;
+      signature = signatures[++next];
+      if (order === 0) {
+        weight += key.weight;
+        break;
+      }
+    }
+    if (weight >= policy.threshold) return true;
+    if (signature === undefined) return false;
+  }
+  return false;
+}
+
+/** Outcome of the check at the door: that of the block, as far as it depends on who signed. */
+export type Authorization = Extract<
+  ResultCode,
+  'OK' | 'UNKNOWN_SENDER' | 'SENDER_NOT_AUTHORIZED' | 'ACCOUNT_NOT_AUTHORIZED'
+>;
+
+/** Keys that `authorize` reads: the sender's record and those of the accounts that pay. */
+export function authorizationReads({ payload }: DecodedTransaction): StateKey[] {
+  const keys = [recordKey(records.member, payload.sender)];
+  for (const operation of payload.operations) {
+    const payer = handlerOf(operation).payer(operation);
+    if (payer === undefined) continue;
+    const key = recordKey(records.account, payer);
+    if (!keys.includes(key)) keys.push(key);
+  }
+  return keys;
+}
+
+/**
+ * Judges at the door, by the latest committed state, whether the signatures are those that the transaction needs. It
+ * keeps out what cannot be charged to its sender, and envelopes that somebody stripped of signatures on their way. An
+ * account that does not exist (yet) or has another owner is left for the block to judge.
+ */
+export function authorize({ payload, envelope }: DecodedTransaction, state: StateView): Authorization {
+  const member = read(state, records.member, payload.sender);
+  if (member === undefined) return 'UNKNOWN_SENDER';
+  if (!satisfies(member.policy, envelope.signatures)) return 'SENDER_NOT_AUTHORIZED';
+  for (const operation of payload.operations) {
+    const payer = handlerOf(operation).payer(operation);
+    if (payer === undefined) continue;
+    const account = read(state, records.account, payer);
+    if (account?.policy === undefined || account.owner !== payload.sender) continue;
+    if (!satisfies(account.policy, envelope.signatures)) return 'ACCOUNT_NOT_AUTHORIZED';
+  }
+  return 'OK';
+}
+
+function read<T>(
+  state: StateView,
+  kind: { readonly prefix: string; decode(bytes: Uint8Array, id: string): T },
+  id: string,
+): T | undefined {
+  const bytes = state.get(recordKey(kind, id));
+  return bytes === undefined ? undefined : kind.decode(bytes, id);
+}

@@ -1,0 +1,152 @@
+/**
+ * What must hold of every state: for the tests after each block, and for an audit of a whole store.
+ */
+import { decodeAppliedBlock, decodeParameters } from '../codec/index.js';
+import { DefectError, type StateKey } from '../types/index.js';
+import { stateKeys } from './keys.js';
+import { records } from './records.js';
+
+/** One thing that does not hold. */
+export interface InvariantViolation {
+  readonly code:
+    /** A key of no known kind, or bytes that are no record of its kind (a balance of zero or below has none). */
+    | 'BAD_RECORD'
+    /** A record under the key of another. */
+    | 'WRONG_KEY'
+    /** A name of something that does not exist. */
+    | 'DANGLING_REFERENCE'
+    /** Balances of an asset do not add up to issued - burned. */
+    | 'NOT_CONSERVED'
+    /** The network's parameters, or the supply of an asset, are missing. */
+    | 'MISSING_RECORD';
+  readonly key: string;
+  /** A sentence for people. */
+  readonly message: string;
+}
+
+/** Totals of one asset. */
+export interface AssetTotals {
+  readonly issued: bigint;
+  readonly burned: bigint;
+  /** Sum of all balances. */
+  readonly held: bigint;
+}
+
+export interface InvariantReport {
+  readonly assets: ReadonlyMap<string, AssetTotals>;
+  readonly records: number;
+  /** Empty when all is well. */
+  readonly violations: readonly InvariantViolation[];
+}
+
+interface Reference {
+  readonly from: string;
+  readonly to: StateKey;
+}
+
+/** Goes through a whole state, in any order, and says what does not hold. Keeps ids in memory, not records. */
+export function checkInvariants(state: Iterable<readonly [StateKey | string, Uint8Array]>): InvariantReport {
+  const survey = new Survey();
+  for (const [key, value] of state) survey.add(key, value);
+  return survey.finish();
+}
+
+class Survey {
+  readonly #keys = new Set<string>();
+  readonly #references: Reference[] = [];
+  readonly #supplies = new Map<string, { issued: bigint; burned: bigint }>();
+  readonly #held = new Map<string, bigint>();
+  readonly #violations: InvariantViolation[] = [];
+
+  add(key: string, value: Uint8Array): void {
+    this.#keys.add(key);
+    try {
+      this.#record(key, value);
+    } catch (error) {
+      if (!(error instanceof DefectError)) throw error;
+      this.#violate('BAD_RECORD', key, error.message);
+    }
+  }
+
+  finish(): InvariantReport {
+    if (!this.#keys.has(stateKeys.parameters)) {
+      this.#violate('MISSING_RECORD', stateKeys.parameters, 'The parameters of the network are missing.');
+    }
+    for (const { from, to } of this.#references) {
+      if (!this.#keys.has(to)) {
+        this.#violate('DANGLING_REFERENCE', from, `"${from}" refers to "${to}", which does not exist.`);
+      }
+    }
+    const assets = new Map<string, AssetTotals>();
+    for (const [asset, { issued, burned }] of this.#supplies) {
+      const held = this.#held.get(asset) ?? 0n;
+      assets.set(asset, { issued, burned, held });
+      if (held !== issued - burned) {
+        this.#violate(
+          'NOT_CONSERVED',
+          stateKeys.supply(asset),
+          `Balances of "${asset}" add up to ${held.toString()}, but ${issued.toString()} were issued and ${burned.toString()} burned.`,
+        );
+      }
+    }
+    return { assets, records: this.#keys.size, violations: this.#violations };
+  }
+
+  #record(key: string, value: Uint8Array): void {
+    const slash = key.indexOf('/');
+    const id = key.slice(slash + 1);
+    switch (slash < 0 ? key : key.slice(0, slash)) {
+      case 'parameters':
+        if (!decodeParameters(value).ok) this.#violate('BAD_RECORD', key, 'The parameters are damaged.');
+        break;
+      case 'applied':
+        if (!decodeAppliedBlock(value).ok || !/^[1-9][0-9]*$/.test(id)) {
+          this.#violate('BAD_RECORD', key, `"${key}" is damaged.`);
+        }
+        break;
+      case 'member':
+        this.#named(key, id, records.member.decode(value, id).member);
+        break;
+      case 'account': {
+        const account = records.account.decode(value, id);
+        this.#named(key, id, account.account);
+        this.#refer(key, stateKeys.member(account.owner));
+        break;
+      }
+      case 'asset': {
+        const asset = records.asset.decode(value, id);
+        this.#named(key, id, asset.asset);
+        this.#refer(key, stateKeys.member(asset.issuer));
+        this.#refer(key, stateKeys.supply(id));
+        break;
+      }
+      case 'supply':
+        this.#refer(key, stateKeys.asset(id));
+        this.#supplies.set(id, records.supply.decode(value, id));
+        break;
+      case 'balance': {
+        const middle = id.indexOf('/');
+        const asset = id.slice(middle + 1);
+        this.#refer(key, stateKeys.account(id.slice(0, Math.max(middle, 0))));
+        this.#refer(key, stateKeys.supply(asset));
+        const { amount } = records.balance.decode(value, id);
+        this.#held.set(asset, (this.#held.get(asset) ?? 0n) + amount);
+        break;
+      }
+      default:
+        this.#violate('BAD_RECORD', key, `"${key}" is no key of the ledger.`);
+    }
+  }
+
+  #named(key: string, id: string, name: string): void {
+    if (id !== name) this.#violate('WRONG_KEY', key, `The record "${key}" is that of "${name}".`);
+  }
+
+  #refer(from: string, to: StateKey): void {
+    this.#references.push({ from, to });
+  }
+
+  #violate(code: InvariantViolation['code'], key: string, message: string): void {
+    this.#violations.push({ code, key, message });
+  }
+}

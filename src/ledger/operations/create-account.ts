@@ -1,0 +1,20 @@
+import { records } from '../records.js';
+import type { OperationHandler } from '../types.js';
+
+/** Opens an account of the sender's. */
+export const createAccount: OperationHandler<'createAccount'> = {
+  kind: 'createAccount',
+  reads: (operation, into) => into.add(records.account, operation.account),
+  payer: () => undefined,
+  apply: ({ account, policy }, context) => {
+    if (context.get(records.account, account) !== undefined) return 'ACCOUNT_EXISTS';
+    context.set(records.account, account, {
+      account,
+      owner: context.sender,
+      ...(policy === undefined ? {} : { policy }),
+      openedHeight: context.height,
+    });
+    context.touch(account);
+    return 'OK';
+  },
+};

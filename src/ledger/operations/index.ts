@@ -1,0 +1,26 @@
+/**
+ * The operations. This table is the only list of them: a new operation is a message in transaction.proto, a file here
+ * and a line below.
+ */
+import type { Operation } from '../../codec/index.js';
+import type { OperationHandler } from '../types.js';
+import { burn } from './burn.js';
+import { createAccount } from './create-account.js';
+import { createAsset } from './create-asset.js';
+import { mint } from './mint.js';
+import { registerMember } from './register-member.js';
+import { transfer } from './transfer.js';
+
+const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> } = {
+  registerMember,
+  createAccount,
+  createAsset,
+  mint,
+  burn,
+  transfer,
+};
+
+/** The rules of an operation. To be used with that operation only: the table pairs each kind with its own handler. */
+export function handlerOf(operation: Operation): OperationHandler<Operation['kind']> {
+  return handlers[operation.kind] as unknown as OperationHandler<Operation['kind']>;
+}
