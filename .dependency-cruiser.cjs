@@ -13,9 +13,9 @@ const layers = [
   'ledger',
   'consensus',
   'verify',
+  'config',
   'crypto',
   'codec',
-  'config',
   'telemetry',
   'types',
 ];

@@ -1,0 +1,20 @@
+/**
+ * Files that people write: a node's configuration, a genesis, the template of one. Read whole, validated whole, every
+ * problem with its place; QUAESTOR_* variables override. Starts nothing, writes nothing, keeps no secret.
+ */
+export { formatAddress, isLoopback, parseAddress } from './address.js';
+export type { Address } from './address.js';
+export { formatAmount, parseAmount } from './amount.js';
+export type { AmountProblem } from './amount.js';
+export { variableOf } from './environment.js';
+export type { Environment } from './environment.js';
+export { genesisFromWorld, loadGenesis, loadWorld } from './genesis.js';
+export type { World, WorldKeys } from './genesis.js';
+export { renderGenesis } from './genesis-render.js';
+export { loadNodeConfig } from './node.js';
+export type { LoadOptions, NodeConfig, TlsFiles } from './node.js';
+export { ConfigError, renderProblem } from './problems.js';
+export type { ConfigProblem } from './problems.js';
+export { secretFileProblem } from './secret-file.js';
+export { suggest } from './suggest.js';
+export { formatDuration, formatSize, parseDuration, parseSize } from './units.js';

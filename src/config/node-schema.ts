@@ -1,0 +1,113 @@
+import type { z } from 'zod';
+import { limits } from '../types/index.js';
+import { parseAddress } from './address.js';
+import { ids } from './ids.js';
+import { field } from './schema.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const second = 1000;
+const minute = 60 * second;
+
+const path = () => field.text(/^[^\0]{1,1024}$/, 'the path of a file');
+
+const listenAddress = () =>
+  field.parsed(parseAddress, 'an address "host:port" with a port from 0 to 65535 (0: any free one)');
+
+const dialAddress = () =>
+  field.parsed((text) => {
+    const address = parseAddress(text);
+    return address !== undefined && address.port > 0 ? address : undefined;
+  }, 'an address "host:port" with a port from 1 to 65535');
+
+const certificates = () =>
+  field.mapping({
+    /** Certificates of the authorities that the other side's certificate must chain to, PEM. */
+    ca: path(),
+    /** Own certificate chain, PEM. */
+    cert: path(),
+    /** Private key of the own certificate, PEM. */
+    key: path(),
+  });
+
+/**
+ * The configuration file of a node. Every field that can have a sound default has one; configs/validator.yaml explains
+ * each, and a test holds the two together.
+ */
+export const nodeSchema = field.mapping({
+  validator: ids.validator(),
+  dataDir: path(),
+  network: field.mapping({
+    genesis: path(),
+    maxQueuePerPeer: field.size(MiB, 1024 * MiB).default(32 * MiB),
+    minReconnectDelay: field.duration(10, minute).default(100),
+    maxReconnectDelay: field.duration(100, 10 * minute).default(10 * second),
+  }),
+  peers: field
+    .list(field.mapping({ validator: ids.validator(), address: dialAddress() }), 0, limits.maxValidators)
+    .default([]),
+  listen: field
+    .mapping({
+      peer: listenAddress().default({ host: '0.0.0.0', port: 7050 }),
+      client: listenAddress().default({ host: '0.0.0.0', port: 7060 }),
+      admin: listenAddress().default({ host: '127.0.0.1', port: 7070 }),
+      http: listenAddress().default({ host: '127.0.0.1', port: 7080 }),
+    })
+    .prefault({}),
+  tls: field.mapping({ peer: certificates(), client: certificates() }),
+  key: field.mapping({ file: path(), passwordFile: path() }),
+  storage: field
+    .mapping({
+      engine: field.oneOf(['auto', 'rocksdb', 'leveldb']).default('auto'),
+      cache: field.size(MiB, 64 * 1024 * MiB).default(32 * MiB),
+    })
+    .prefault({}),
+  consensus: field
+    .mapping({
+      viewTimeout: field.duration(50, 10 * minute).default(2 * second),
+      maxViewTimeout: field.duration(50, 60 * minute).default(30 * second),
+      retransmit: field.duration(20, minute).default(500),
+      primarySilence: field.duration(100, 10 * minute).default(5 * second),
+    })
+    .prefault({}),
+  mempool: field
+    .mapping({
+      maxTransactions: field.integer(1, 10_000_000).default(100_000),
+      maxBytes: field.size(MiB, 16 * 1024 * MiB).default(64 * MiB),
+      maxMemberTransactions: field.integer(1, 10_000_000).default(50_000),
+      maxMemberBytes: field.size(64 * KiB, 16 * 1024 * MiB).default(32 * MiB),
+      overdueAfter: field.duration(100, 60 * minute).default(10 * second),
+    })
+    .prefault({}),
+  api: field
+    .mapping({
+      maxInFlight: field.integer(1, 1_000_000).default(10_000),
+      maxInFlightPerClient: field.integer(1, 1_000_000).default(5_000),
+      maxSubscriptions: field.integer(1, 100_000).default(256),
+      defaultDeadline: field.duration(100, 60 * minute).default(30 * second),
+      maxDeadline: field.duration(100, 60 * minute).default(2 * minute),
+      reflection: field.truth().default(true),
+    })
+    .prefault({}),
+  sync: field
+    .mapping({
+      maxBlocksPerRequest: field.integer(1, 10_000).default(256),
+      maxRequests: field.integer(1, 64).default(4),
+      requestTimeout: field.duration(100, 10 * minute).default(10 * second),
+    })
+    .prefault({}),
+  verifier: field
+    .mapping({
+      /** Absent: as many as the machine has processors, less one, at least one. */
+      threads: field.integer(1, 256).optional(),
+    })
+    .prefault({}),
+  log: field
+    .mapping({
+      level: field.oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      format: field.oneOf(['json', 'pretty']).default('json'),
+    })
+    .prefault({}),
+});
+
+export type NodeFile = z.output<typeof nodeSchema>;

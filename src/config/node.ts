@@ -1,0 +1,262 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { err, ok } from '../types/index.js';
+import type { Result } from '../types/index.js';
+import { isLoopback } from './address.js';
+import type { Address } from './address.js';
+import { readConfigDocument, readFailure } from './document.js';
+import { applyEnvironment } from './environment.js';
+import type { Environment } from './environment.js';
+import { nodeSchema } from './node-schema.js';
+import type { NodeFile } from './node-schema.js';
+import { ConfigError } from './problems.js';
+import type { ConfigProblem } from './problems.js';
+import { problemsOf } from './schema.js';
+import { secretFileProblem } from './secret-file.js';
+
+/** Absolute paths of PEM files. */
+export interface TlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** How one node runs. Paths are absolute, durations in milliseconds, sizes in bytes. */
+export interface NodeConfig {
+  /** Absolute path of the file that it came from. */
+  readonly file: string;
+  /** Sentences that the operator should read at start. */
+  readonly warnings: readonly string[];
+  /** Id of this validator in the genesis. */
+  readonly validator: string;
+  readonly dataDir: string;
+  readonly network: {
+    readonly genesisFile: string;
+    readonly maxQueuePerPeerBytes: number;
+    readonly minReconnectDelayMs: number;
+    readonly maxReconnectDelayMs: number;
+  };
+  /** Addresses of the other validators; this one's own entry, if the file has it, is left out. */
+  readonly peers: readonly { readonly validator: string; readonly address: Address }[];
+  readonly listen: {
+    readonly peer: Address;
+    readonly client: Address;
+    readonly admin: Address;
+    readonly http: Address;
+  };
+  readonly tls: { readonly peer: TlsFiles; readonly client: TlsFiles };
+  readonly key: { readonly file: string; readonly passwordFile: string };
+  readonly storage: { readonly engine: 'auto' | 'rocksdb' | 'leveldb'; readonly cacheBytes: number };
+  /** As in ConsensusConfig.timeouts. */
+  readonly consensus: {
+    readonly viewTimeoutMs: number;
+    readonly maxViewTimeoutMs: number;
+    readonly retransmitMs: number;
+    readonly primarySilenceMs: number;
+  };
+  readonly mempool: {
+    readonly maxTransactions: number;
+    readonly maxBytes: number;
+    readonly maxMemberTransactions: number;
+    readonly maxMemberBytes: number;
+    readonly overdueAfterMs: number;
+  };
+  readonly api: {
+    readonly maxInFlight: number;
+    readonly maxInFlightPerClient: number;
+    readonly maxSubscriptions: number;
+    readonly defaultDeadlineMs: number;
+    readonly maxDeadlineMs: number;
+    readonly reflection: boolean;
+  };
+  readonly sync: {
+    readonly maxBlocksPerRequest: number;
+    readonly maxRequests: number;
+    readonly requestTimeoutMs: number;
+  };
+  /** `threads` undefined: by the number of processors. */
+  readonly verifier: { readonly threads: number | undefined };
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+    readonly format: 'json' | 'pretty';
+  };
+}
+
+export interface LoadOptions {
+  /** Whether the files that the configuration names must be there and be safe to use. Default true. */
+  readonly checkFiles?: boolean;
+}
+
+const maxFileBytes = 1024 * 1024;
+
+/**
+ * Reads a node's configuration, puts the QUAESTOR_* variables of `environment` in, and checks all of it.
+ *
+ * @returns the configuration, or an error that lists every problem with file, line, column and field, or variable.
+ */
+export async function loadNodeConfig(
+  path: string,
+  environment: Environment,
+  options: LoadOptions = {},
+): Promise<Result<NodeConfig, ConfigError>> {
+  const read = await readConfigDocument(path, maxFileBytes);
+  if (!read.ok) return read;
+  const document = read.value;
+  const { data, variables, warnings } = applyEnvironment(nodeSchema, document.data ?? {}, environment);
+  const parsed = nodeSchema.safeParse(data);
+  const problems = parsed.success ? [] : problemsOf(nodeSchema, parsed.error.issues, document, data);
+  if (parsed.success) {
+    const report: Report = (field, message) => problems.push(document.problemAt(field, message));
+    checkTogether(parsed.data, report);
+    if (options.checkFiles !== false) await checkFiles(parsed.data, dirname(resolve(path)), report);
+  }
+  if (problems.length > 0 || !parsed.success) {
+    return err(new ConfigError('CONFIG_INVALID', problems.map(nameVariable(variables))));
+  }
+  return ok(configOf(parsed.data, resolve(path), warnings));
+}
+
+type Report = (field: readonly PropertyKey[], message: string) => void;
+
+/** Names the variable in place of the file's line where the value came from one. */
+function nameVariable(variables: ReadonlyMap<string, string>): (problem: ConfigProblem) => ConfigProblem {
+  return (problem) => {
+    const variable = variables.get(problem.field);
+    if (variable === undefined) return problem;
+    return { file: problem.file, variable, field: problem.field, message: problem.message };
+  };
+}
+
+/** What no field can be blamed for alone. */
+function checkTogether(file: NodeFile, report: Report): void {
+  const { consensus, api, network, listen } = file;
+  const atLeast = (group: string, low: string, lowValue: number, high: string, highValue: number) => {
+    if (highValue >= lowValue) return;
+    report([group, high], `Found less than ${group}.${low}; expected at least as much.`);
+  };
+  atLeast('consensus', 'viewTimeout', consensus.viewTimeout, 'maxViewTimeout', consensus.maxViewTimeout);
+  atLeast('consensus', 'retransmit', consensus.retransmit, 'viewTimeout', consensus.viewTimeout);
+  atLeast('api', 'defaultDeadline', api.defaultDeadline, 'maxDeadline', api.maxDeadline);
+  atLeast(
+    'network',
+    'minReconnectDelay',
+    network.minReconnectDelay,
+    'maxReconnectDelay',
+    network.maxReconnectDelay,
+  );
+  if (!isLoopback(listen.admin)) {
+    report(
+      ['listen', 'admin'],
+      'Found an address that other machines can reach; expected a loopback address such as "127.0.0.1:7070", because the admin service has neither TLS nor a login.',
+    );
+  }
+  const surfaces = new Map<string, string>();
+  for (const surface of ['peer', 'client', 'admin', 'http'] as const) {
+    const { host, port } = listen[surface];
+    const taken = surfaces.get(`${host} ${port}`);
+    if (port !== 0 && taken !== undefined) {
+      report(['listen', surface], `Found the same address as listen.${taken}; expected one of its own.`);
+    }
+    surfaces.set(`${host} ${port}`, surface);
+  }
+  const peers = new Set<string>();
+  for (const [index, { validator }] of file.peers.entries()) {
+    if (peers.has(validator)) {
+      report(['peers', index, 'validator'], `Found "${validator}" a second time; expected each once.`);
+    }
+    peers.add(validator);
+  }
+}
+
+async function checkFiles(file: NodeFile, folder: string, report: Report): Promise<void> {
+  const readable: readonly (readonly [readonly string[], string])[] = [
+    [['network', 'genesis'], file.network.genesis],
+    [['tls', 'peer', 'ca'], file.tls.peer.ca],
+    [['tls', 'peer', 'cert'], file.tls.peer.cert],
+    [['tls', 'client', 'ca'], file.tls.client.ca],
+    [['tls', 'client', 'cert'], file.tls.client.cert],
+    // Its mode is judged where it is opened: by the keystore.
+    [['key', 'file'], file.key.file],
+  ];
+  for (const [field, path] of readable) {
+    try {
+      const full = resolve(folder, path);
+      await access(full, constants.R_OK);
+      if (!(await stat(full)).isFile()) report(field, `${full}: Found no file; expected one.`);
+    } catch (error) {
+      report(field, `${resolve(folder, path)}: ${readFailure(error)}`);
+    }
+  }
+  const secret: readonly (readonly [readonly string[], string])[] = [
+    [['tls', 'peer', 'key'], file.tls.peer.key],
+    [['tls', 'client', 'key'], file.tls.client.key],
+    [['key', 'passwordFile'], file.key.passwordFile],
+  ];
+  for (const [field, path] of secret) {
+    const problem = await secretFileProblem(resolve(folder, path));
+    if (problem !== undefined) report(field, problem);
+  }
+  const dataDir = resolve(folder, file.dataDir);
+  const existing = await stat(dataDir).catch(() => undefined);
+  if (existing !== undefined && !existing.isDirectory()) {
+    report(['dataDir'], `${dataDir}: Found a file; expected a folder, or nothing, to be made.`);
+  }
+}
+
+function configOf(file: NodeFile, path: string, warnings: readonly string[]): NodeConfig {
+  const folder = dirname(path);
+  const tls = (files: TlsFiles): TlsFiles => ({
+    ca: resolve(folder, files.ca),
+    cert: resolve(folder, files.cert),
+    key: resolve(folder, files.key),
+  });
+  return {
+    file: path,
+    warnings,
+    validator: file.validator,
+    dataDir: resolve(folder, file.dataDir),
+    network: {
+      genesisFile: resolve(folder, file.network.genesis),
+      maxQueuePerPeerBytes: file.network.maxQueuePerPeer,
+      minReconnectDelayMs: file.network.minReconnectDelay,
+      maxReconnectDelayMs: file.network.maxReconnectDelay,
+    },
+    peers: file.peers.filter((peer) => peer.validator !== file.validator),
+    listen: file.listen,
+    tls: { peer: tls(file.tls.peer), client: tls(file.tls.client) },
+    key: {
+      file: resolve(folder, file.key.file),
+      passwordFile: resolve(folder, file.key.passwordFile),
+    },
+    storage: { engine: file.storage.engine, cacheBytes: file.storage.cache },
+    consensus: {
+      viewTimeoutMs: file.consensus.viewTimeout,
+      maxViewTimeoutMs: file.consensus.maxViewTimeout,
+      retransmitMs: file.consensus.retransmit,
+      primarySilenceMs: file.consensus.primarySilence,
+    },
+    mempool: {
+      maxTransactions: file.mempool.maxTransactions,
+      maxBytes: file.mempool.maxBytes,
+      maxMemberTransactions: file.mempool.maxMemberTransactions,
+      maxMemberBytes: file.mempool.maxMemberBytes,
+      overdueAfterMs: file.mempool.overdueAfter,
+    },
+    api: {
+      maxInFlight: file.api.maxInFlight,
+      maxInFlightPerClient: file.api.maxInFlightPerClient,
+      maxSubscriptions: file.api.maxSubscriptions,
+      defaultDeadlineMs: file.api.defaultDeadline,
+      maxDeadlineMs: file.api.maxDeadline,
+      reflection: file.api.reflection,
+    },
+    sync: {
+      maxBlocksPerRequest: file.sync.maxBlocksPerRequest,
+      maxRequests: file.sync.maxRequests,
+      requestTimeoutMs: file.sync.requestTimeout,
+    },
+    verifier: { threads: file.verifier.threads },
+    log: file.log,
+  };
+}
