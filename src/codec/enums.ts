@@ -1,5 +1,5 @@
 /** Enums of the .proto files by their names in the model. */
-import { invariant } from '../types/index.js';
+import { DefectError } from '../types/index.js';
 import type { ResultCode, Role, VotePhase } from './model.js';
 
 /** An enum: names by number, with nothing at 0 (UNSPECIFIED). */
@@ -14,7 +14,8 @@ function table<Name extends string>(...known: readonly Name[]): EnumTable<Name> 
     names: [undefined, ...known],
     numberOf: (name) => {
       const number = numbers.get(name);
-      invariant(number !== undefined, `"${name}" is not one of ${known.join(', ')}`);
+      // Not by `invariant`, which would have the message made each time.
+      if (number === undefined) throw new DefectError(`"${name}" is not one of ${known.join(', ')}`);
       return number;
     },
   };
