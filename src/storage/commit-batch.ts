@@ -1,0 +1,110 @@
+import { headerDigest } from '../crypto/index.js';
+import { decodeBlockHeader, type BlockHeader } from '../codec/index.js';
+import { equalBytes, invariant, type ChainId, type Height } from '../types/index.js';
+import { writeHead, writeHeader, writeList } from './records.js';
+import { writeKey } from './key-spaces.js';
+import type { BlockCommit, Head } from './types.js';
+import { WriteBatch } from './write-batch.js';
+
+/**
+ * Header of a block to be committed on `parent` (undefined for genesis). Throws a DefectError when the block does not
+ * follow it, or its parts do not fit together: such a block must never reach the disk.
+ */
+export function checkCommit(commit: BlockCommit, chainId: ChainId, parent: Head | undefined): BlockHeader {
+  const { block, txIds, touchedAccounts } = commit;
+  const decoded = decodeBlockHeader(block.headerBytes);
+  invariant(decoded.ok, 'the header of a committed block is canonical');
+  const header = decoded.value;
+  const expected = parent === undefined ? 0 : parent.height + 1;
+  invariant(
+    block.height === expected,
+    `blocks are committed in order: ${expected} is next, not ${block.height}`,
+  );
+  invariant(header.height === block.height, 'the height of a committed block is that of its header');
+  invariant(equalBytes(header.chainId, chainId), 'a committed block belongs to the chain of the store');
+  invariant(equalBytes(headerDigest(block.headerBytes), block.digest), 'the digest is that of the header');
+  invariant(
+    parent === undefined || equalBytes(header.prevHash, parent.digest),
+    'a committed block links to the one before',
+  );
+  invariant(
+    parent === undefined || block.certificate !== undefined,
+    'a committed block above genesis has a certificate',
+  );
+  const count = block.envelopes.length;
+  invariant(header.transactionCount === count, 'a committed block has as many envelopes as its header says');
+  invariant(block.results.length === count, 'there is one result for each envelope');
+  invariant(txIds.length === count, 'there is one transaction id for each envelope');
+  invariant(touchedAccounts.length === count, 'there is one list of accounts for each envelope');
+  return header;
+}
+
+/** Indexes of the transactions that touched each account, ascending. */
+function byAccount(touchedAccounts: BlockCommit['touchedAccounts']): ReadonlyMap<string, number[]> {
+  const indexes = new Map<string, number[]>();
+  touchedAccounts.forEach((accounts, index) => {
+    for (const account of accounts) {
+      const known = indexes.get(account);
+      if (known === undefined) indexes.set(account, [index]);
+      else if (known.at(-1) !== index) known.push(index);
+    }
+  });
+  return indexes;
+}
+
+function putList(batch: WriteBatch, writeListKey: () => void, items: readonly Uint8Array[]): void {
+  writeListKey();
+  writeList(batch.value(), items);
+  batch.end();
+}
+
+/** All entries of one committed block. `expectedBytes`: about how large that will be. */
+export function commitBatch(commit: BlockCommit, head: Head, expectedBytes: number): WriteBatch {
+  const { block, txIds, stateWrites, treeNodes, touchedAccounts } = commit;
+  const height: Height = block.height;
+  const batch = new WriteBatch(expectedBytes);
+
+  writeKey.header(batch.begin(), height);
+  writeHeader(batch.value(), block);
+  batch.end();
+  putList(batch, () => writeKey.envelopes(batch.begin(), height), block.envelopes);
+  putList(batch, () => writeKey.results(batch.begin(), height), block.results);
+  writeKey.transactionIds(batch.begin(), height);
+  const ids = batch.value();
+  for (const txId of txIds) ids.bytes(txId);
+  batch.end();
+
+  txIds.forEach((txId, index) => {
+    writeKey.transaction(batch.begin(), txId);
+    batch.value().u48(height).u16(index);
+    batch.end();
+  });
+  for (const [key, value] of stateWrites) {
+    writeKey.latest(batch.begin(), key);
+    const latest = batch
+      .value()
+      .u48(height)
+      .u8(value === undefined ? 0 : 1);
+    if (value !== undefined) latest.bytes(value);
+    batch.end();
+    writeKey.version(batch.begin(), key, height);
+    const version = batch.value().u8(value === undefined ? 0 : 1);
+    if (value !== undefined) version.bytes(value);
+    batch.end();
+  }
+  for (const { key, value } of treeNodes) {
+    writeKey.treeNode(batch.begin(), key);
+    batch.value().bytes(value);
+    batch.end();
+  }
+  for (const [account, indexes] of byAccount(touchedAccounts)) {
+    writeKey.history(batch.begin(), account, height);
+    const out = batch.value();
+    for (let position = indexes.length - 1; position >= 0; position--) out.u16(indexes[position] ?? 0);
+    batch.end();
+  }
+  writeKey.meta(batch.begin(), 'head');
+  writeHead(batch.value(), head);
+  batch.end();
+  return batch;
+}

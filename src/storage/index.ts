@@ -1,0 +1,17 @@
+/**
+ * The durable store of one validator: blocks, versioned state, indexes, the consensus log; one atomic synced write per
+ * committed block. See docs/storage.md. Never interprets transactions or state, and never decides anything.
+ */
+export * from './types.js';
+export { StorageError, type StorageErrorCode } from './errors.js';
+export {
+  createMemoryStore,
+  defaultEngine,
+  defaultStoreMemory,
+  openStore,
+  type MemoryStoreOptions,
+  type StoreMemory,
+  type StoreOptions,
+} from './open.js';
+export { MemoryDisk, type WriteSchedule } from './memory-engine.js';
+export { keySpaces, type KeySpace } from './key-spaces.js';

@@ -1,0 +1,241 @@
+import { access, constants, mkdir, readdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { err, ok, QuaestorError, type ChainId, type Result } from '../types/index.js';
+import { checkContents, identified, writeNewIdentity } from './check-on-open.js';
+import type { KeyValueEngine } from './engine.js';
+import { corrupt, StorageError, translate } from './errors.js';
+import { syncFolder } from './folder.js';
+import { HighWater, highWaterName } from './high-water.js';
+import {
+  checkIdentity,
+  formatVersion,
+  markerName,
+  readMarker,
+  writeMarker,
+  type Identity,
+} from './identity.js';
+import { LevelDbEngine, type EngineMemory } from './leveldb-engine.js';
+import { MemoryEngine, type MemoryDisk } from './memory-engine.js';
+import { RocksDbEngine } from './rocksdb-engine.js';
+import { KeyValueStore } from './store.js';
+import type { StorageEngine, Store } from './types.js';
+import { lastSequence, UnitWriter } from './unit-writer.js';
+
+/** Sizes in bytes of what a store keeps in memory. */
+export interface StoreMemory extends EngineMemory {
+  /** Latest values of the state. */
+  readonly stateCacheBytes: number;
+  /** Nodes of the state tree. */
+  readonly treeCacheBytes: number;
+}
+
+/** Small enough for a validator of 250 MB, large enough for the state of some 50,000 active accounts. */
+export const defaultStoreMemory: StoreMemory = {
+  blockCacheBytes: 16 * 1024 * 1024,
+  writeBufferBytes: 8 * 1024 * 1024,
+  stateCacheBytes: 16 * 1024 * 1024,
+  treeCacheBytes: 24 * 1024 * 1024,
+};
+
+/** The engine of new stores when the config says "auto". docs/storage.md has the measurements that decided it. */
+export const defaultEngine: StorageEngine = 'leveldb';
+
+export interface StoreOptions {
+  /** Folder of the store; it belongs to the store alone. */
+  readonly dir: string;
+  /** "auto": what the folder was made with; for a new folder, `defaultEngine`. */
+  readonly engine: StorageEngine | 'auto';
+  readonly chainId: ChainId;
+  /** Id of the validator or observer that the store belongs to. */
+  readonly validator: string;
+  /** Whether to make a store where there is none. */
+  readonly createIfMissing: boolean;
+  readonly memory?: Partial<StoreMemory>;
+}
+
+export interface MemoryStoreOptions {
+  readonly disk: MemoryDisk;
+  readonly chainId: ChainId;
+  readonly validator: string;
+  readonly memory?: Partial<StoreMemory>;
+}
+
+/**
+ * Opens the store of a folder, or makes one, and checks what it holds. The folder stays locked against other processes
+ * until `close`.
+ */
+export function openStore(options: StoreOptions): Promise<Result<Store, StorageError>> {
+  const dir = resolve(options.dir);
+  return asResult(dir, async () => {
+    const identity: Identity = {
+      format: formatVersion,
+      chainId: options.chainId,
+      validator: options.validator,
+    };
+    const marker = await readMarker(dir);
+    if (marker !== undefined) checkIdentity(marker, identity, dir);
+    const engineName = await chooseEngine(dir, options.engine, marker?.engine);
+    if (engineName === undefined) {
+      if (!options.createIfMissing)
+        throw new StorageError(
+          'NOT_FOUND',
+          `There is no store in "${dir}". Check the path of the data folder.`,
+          { dir },
+        );
+      await prepareFolder(dir);
+    }
+    const engine = engineName ?? (options.engine === 'auto' ? defaultEngine : options.engine);
+    await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    const memory = { ...defaultStoreMemory, ...options.memory };
+    const db = await openEngine(engine, join(dir, engine), memory);
+    return closingOnError(db, async () => {
+      if (!(await identified(db, identity, dir))) {
+        if (marker !== undefined)
+          throw corrupt(`the database in "${join(dir, engine)}" is empty although "${dir}" has a store`, {
+            dir,
+          });
+        await writeNewIdentity(db, identity);
+      }
+      await syncFolder(dir);
+      if (marker === undefined) await writeMarker(dir, { ...identity, engine });
+      const highWater = await HighWater.open(dir);
+      try {
+        const sequence = await lastSequence(db);
+        if (sequence < highWater.found)
+          throw corrupt(
+            `the last write in "${dir}" is number ${sequence}, but number ${highWater.found} was acknowledged, so the ` +
+              `end of the engine's log was lost`,
+            { dir, found: String(sequence), acknowledged: String(highWater.found) },
+          );
+        return await assemble(db, options.chainId, memory, sequence, highWater);
+      } catch (error) {
+        await highWater.close();
+        throw error;
+      }
+    });
+  });
+}
+
+/** Opens a store on a disk in memory. The disk keeps what was synced when the store is closed or crashes. */
+export function createMemoryStore(options: MemoryStoreOptions): Promise<Result<Store, StorageError>> {
+  return asResult('memory', async () => {
+    const identity: Identity = {
+      format: formatVersion,
+      chainId: options.chainId,
+      validator: options.validator,
+    };
+    const db = new MemoryEngine(options.disk);
+    return closingOnError(db, async () => {
+      if (!(await identified(db, identity, 'memory'))) await writeNewIdentity(db, identity);
+      const memory = { ...defaultStoreMemory, ...options.memory };
+      return assemble(db, options.chainId, memory, await lastSequence(db), undefined);
+    });
+  });
+}
+
+async function assemble(
+  engine: KeyValueEngine,
+  chainId: ChainId,
+  memory: StoreMemory,
+  sequence: number,
+  highWater: HighWater | undefined,
+): Promise<Store> {
+  const { head, logEntries } = await checkContents(engine, chainId);
+  return new KeyValueStore({
+    engine,
+    writer: new UnitWriter(engine, sequence, (number) => highWater?.note(number)),
+    chainId,
+    head,
+    logEntries,
+    stateCacheBytes: memory.stateCacheBytes,
+    treeCacheBytes: memory.treeCacheBytes,
+    release: async () => highWater?.close(),
+  });
+}
+
+async function asResult<T>(dir: string, work: () => Promise<T>): Promise<Result<T, StorageError>> {
+  try {
+    return ok(await work());
+  } catch (error) {
+    if (error instanceof QuaestorError && !(error instanceof StorageError)) throw error;
+    return err(translate(error, dir, 'opening the store'));
+  }
+}
+
+async function closingOnError<T>(db: KeyValueEngine, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+function openEngine(engine: StorageEngine, location: string, memory: EngineMemory): Promise<KeyValueEngine> {
+  return engine === 'rocksdb' ? RocksDbEngine.open(location, memory) : LevelDbEngine.open(location, memory);
+}
+
+/** Names of the folder, or undefined when there is no folder. */
+async function namesIn(dir: string): Promise<readonly string[] | undefined> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Engine of the store in a folder, or undefined when there is no store. Throws a StorageError on a mix-up. */
+async function chooseEngine(
+  dir: string,
+  wanted: StorageEngine | 'auto',
+  marked: StorageEngine | undefined,
+): Promise<StorageEngine | undefined> {
+  const names = (await namesIn(dir)) ?? [];
+  const present = (['leveldb', 'rocksdb'] as const).filter((name) => names.includes(name));
+  if (present.length > 1)
+    throw new StorageError(
+      'WRONG_ENGINE',
+      `The folder "${dir}" holds databases of both engines. Move away the one that is not in use` +
+        (marked === undefined ? '.' : `; the store was made with ${marked}.`),
+      { dir },
+    );
+  const [found] = present;
+  if (marked !== undefined && found !== marked)
+    throw corrupt(`"${dir}" has a store of ${marked}, but its database "${join(dir, marked)}" is missing`, {
+      dir,
+    });
+  if (found !== undefined && wanted !== 'auto' && found !== wanted)
+    throw new StorageError(
+      'WRONG_ENGINE',
+      `The store in "${dir}" was made with ${found}, but the config says ${wanted}. Set storage.engine to "${found}" ` +
+        'or "auto", or let the validator catch up into an empty folder.',
+      { dir, found, expected: wanted },
+    );
+  if (found === undefined && names.includes('CURRENT'))
+    throw new StorageError(
+      'NOT_A_STORE',
+      `The folder "${dir}" is a bare LevelDB or RocksDB database, not a store. Choose another data folder.`,
+      { dir },
+    );
+  return found;
+}
+
+/** Makes the folder of a new store, or checks that an existing one is free for it. */
+async function prepareFolder(dir: string): Promise<void> {
+  const own = new Set([`${markerName}.new`, highWaterName, 'lost+found']);
+  const names = await namesIn(dir);
+  if (names === undefined) {
+    const first = await mkdir(dir, { recursive: true, mode: 0o700 });
+    for (let made = dir; first !== undefined && made.length >= first.length; made = dirname(made))
+      await syncFolder(dirname(made));
+    return;
+  }
+  const foreign = names.filter((name) => !own.has(name) && !name.startsWith('.'));
+  if (foreign.length > 0)
+    throw new StorageError(
+      'NOT_A_STORE',
+      `The folder "${dir}" holds other files (${foreign.slice(0, 3).join(', ')}). Give the store an empty folder.`,
+      { dir },
+    );
+}

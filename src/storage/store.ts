@@ -1,0 +1,214 @@
+import { type ChainId, type Height, type StateKey, type TxId } from '../types/index.js';
+import { isKeyText } from './byte-writer.js';
+import { checkCommit, commitBatch } from './commit-batch.js';
+import { LogIndex, readLogEntries } from './consensus-log.js';
+import type { KeyValueEngine } from './engine.js';
+import { keySpaces, makeKey, textOfKey, writeKey } from './key-spaces.js';
+import { checked, corruptEntry, parsed, readHeader, readList, readLocation } from './records.js';
+import { scan } from './scan.js';
+import { historyPage, stateAt, stateRange } from './state-reads.js';
+import { StateCache, TreeCache } from './state-cache.js';
+import type { BlockCommit, Head, HistoryPage, LogEntry, Store, StoredBlock, StoredHeader } from './types.js';
+import type { UnitWriter } from './unit-writer.js';
+import { WriteBatch } from './write-batch.js';
+import { StorageError } from './errors.js';
+
+/** What an opened store starts from. */
+export interface StoreParts {
+  readonly engine: KeyValueEngine;
+  readonly writer: UnitWriter;
+  readonly chainId: ChainId;
+  readonly head: Head | undefined;
+  readonly logEntries: readonly LogEntry[];
+  readonly stateCacheBytes: number;
+  readonly treeCacheBytes: number;
+  /** Closes what belongs to the store beside the engine. */
+  readonly release: () => Promise<void>;
+}
+
+/** The store over any engine. Made by `openStore` and `createMemoryStore`, which check what is there first. */
+export class KeyValueStore implements Store {
+  readonly engine: Store['engine'];
+  readonly chainId: ChainId;
+  readonly #parts: StoreParts;
+  readonly #db: KeyValueEngine;
+  readonly #writer: UnitWriter;
+  readonly #logIndex = new LogIndex();
+  readonly #state: StateCache;
+  readonly #tree: TreeCache;
+  /** Last block that is durable. */
+  #head: Head | undefined;
+  /** Last block that was handed to the writer. */
+  #queuedHead: Head | undefined;
+  #lastCommitBytes = 64 * 1024;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: StoreParts) {
+    this.engine = parts.engine.name;
+    this.chainId = parts.chainId;
+    this.#parts = parts;
+    this.#db = parts.engine;
+    this.#writer = parts.writer;
+    this.#head = parts.head;
+    this.#queuedHead = parts.head;
+    this.#state = new StateCache(parts.stateCacheBytes);
+    this.#tree = new TreeCache(parts.treeCacheBytes);
+    for (const { height, name } of parts.logEntries) this.#logIndex.add(height, name);
+  }
+
+  head(): Head | undefined {
+    return this.#head;
+  }
+
+  async commitBlock(commit: BlockCommit): Promise<void> {
+    this.#assertOpen();
+    const header = checkCommit(commit, this.chainId, this.#queuedHead);
+    const { height, digest } = commit.block;
+    const head: Head = { height, digest, stateRoot: header.stateRoot };
+    const batch = commitBatch(commit, head, this.#lastCommitBytes);
+    this.#logIndex.prune(batch, height);
+    this.#lastCommitBytes = batch.bytes + (batch.bytes >>> 2);
+    this.#queuedHead = head;
+    await this.#writer.submit(batch, () => {
+      this.#head = head;
+      this.#state.committed(commit.stateWrites);
+      this.#tree.committed(commit.treeNodes);
+    });
+  }
+
+  async appendLog(entries: readonly LogEntry[]): Promise<void> {
+    this.#assertOpen();
+    if (entries.length === 0) return;
+    const batch = new WriteBatch(entries.reduce((bytes, { value }) => bytes + value.length + 64, 0));
+    for (const { height, name, value } of entries) {
+      writeKey.log(batch.begin(), height, name);
+      batch.value().bytes(value);
+      batch.end();
+      this.#logIndex.add(height, name);
+    }
+    await this.#writer.submit(batch, () => undefined);
+  }
+
+  async readLog(): Promise<readonly LogEntry[]> {
+    this.#assertOpen();
+    return readLogEntries(this.#db);
+  }
+
+  async block(height: Height): Promise<StoredBlock | undefined> {
+    this.#assertOpen();
+    if (!this.#isCommitted(height)) return undefined;
+    const [headerKey, envelopesKey, resultsKey] = [
+      makeKey((out) => writeKey.header(out, height)),
+      makeKey((out) => writeKey.envelopes(out, height)),
+      makeKey((out) => writeKey.results(out, height)),
+    ] as const;
+    const [header, envelopes, results] = await this.#db.getMany([headerKey, envelopesKey, resultsKey]);
+    if (header === undefined) throw corruptEntry(headerKey, 'an entry of a committed block is missing');
+    if (envelopes === undefined) throw corruptEntry(envelopesKey, 'an entry of a committed block is missing');
+    if (results === undefined) throw corruptEntry(resultsKey, 'an entry of a committed block is missing');
+    return {
+      ...parsed(headerKey, header, (body) => readHeader(height, body)),
+      envelopes: parsed(envelopesKey, envelopes, readList),
+      results: parsed(resultsKey, results, readList),
+    };
+  }
+
+  async header(height: Height): Promise<StoredHeader | undefined> {
+    this.#assertOpen();
+    if (!this.#isCommitted(height)) return undefined;
+    const key = makeKey((out) => writeKey.header(out, height));
+    const [header] = await this.#db.getMany([key]);
+    if (header === undefined) throw corruptEntry(key, 'an entry of a committed block is missing');
+    return parsed(key, header, (body) => readHeader(height, body));
+  }
+
+  async locate(txId: TxId): Promise<{ readonly height: Height; readonly index: number } | undefined> {
+    this.#assertOpen();
+    const key = makeKey((out) => writeKey.transaction(out, txId));
+    const [stored] = await this.#db.getMany([key]);
+    if (stored === undefined) return undefined;
+    const location = parsed(key, stored, readLocation);
+    return this.#isCommitted(location.height) ? location : undefined;
+  }
+
+  async stateMany(keys: readonly StateKey[]): Promise<readonly (Uint8Array | undefined)[]> {
+    this.#assertOpen();
+    return this.#state.getMany(keys, this.#db);
+  }
+
+  async stateAt(key: StateKey, height: Height): Promise<Uint8Array | undefined> {
+    this.#assertOpen();
+    const head = this.#head;
+    if (head === undefined || !isKeyText(key)) return undefined;
+    return stateAt(this.#db, key, height < head.height ? height : head.height);
+  }
+
+  async stateRange(options: {
+    readonly prefix: string;
+    readonly after?: string;
+    readonly height: Height;
+    readonly limit: number;
+  }): Promise<readonly { readonly key: StateKey; readonly value: Uint8Array }[]> {
+    this.#assertOpen();
+    const { prefix, after = '', height } = options;
+    const head = this.#head;
+    if (head === undefined || !isKeyText(prefix) || !isKeyText(after)) return [];
+    return stateRange(this.#db, { ...options, after, height: height < head.height ? height : head.height });
+  }
+
+  async treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
+    this.#assertOpen();
+    return this.#tree.getMany(keys, this.#db);
+  }
+
+  async history(
+    account: string,
+    limit: number,
+    before?: { height: Height; index: number },
+  ): Promise<HistoryPage> {
+    this.#assertOpen();
+    const head = this.#head;
+    if (head === undefined || !isKeyText(account)) return { entries: [], next: undefined };
+    return historyPage(this.#db, { account, limit, before, head: head.height });
+  }
+
+  async putEvidence(key: string, value: Uint8Array): Promise<void> {
+    this.#assertOpen();
+    const batch = new WriteBatch(value.length + 128);
+    writeKey.evidence(batch.begin(), key);
+    batch.value().bytes(value);
+    batch.end();
+    await this.#writer.submit(batch, () => undefined);
+  }
+
+  async evidence(): Promise<readonly { readonly key: string; readonly value: Uint8Array }[]> {
+    this.#assertOpen();
+    const found: { key: string; value: Uint8Array }[] = [];
+    for await (const { key, value } of scan(this.#db, keySpaces.evidence))
+      found.push({ key: textOfKey(key), value: checked(key, value) });
+    return found;
+  }
+
+  async sizeBytes(): Promise<number> {
+    this.#assertOpen();
+    return this.#db.sizeBytes();
+  }
+
+  /** Waits for the writes under way, then closes. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#writer.close();
+      await this.#db.close();
+      await this.#parts.release();
+    })();
+    return this.#closing;
+  }
+
+  #isCommitted(height: Height): boolean {
+    return this.#head !== undefined && height >= 0 && height <= this.#head.height;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new StorageError('CLOSED', 'The store is closed.');
+  }
+}
