@@ -33,6 +33,11 @@ const refusals = {
     retry: 'never',
     meaning: 'The envelope or its payload is larger than the protocol allows.',
   },
+  UNSIGNED: {
+    code: status.INVALID_ARGUMENT,
+    retry: 'never',
+    meaning: 'The envelope has no signature.',
+  },
   SIGNATURE_INVALID: {
     code: status.INVALID_ARGUMENT,
     retry: 'never',

@@ -1,0 +1,225 @@
+/** Starts and stops the gRPC servers of a node. */
+import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { loadProtocol } from '../client/protocol.js';
+import type { TlsMaterial } from '../network/types.js';
+import { limits, QuaestorError } from '../types/index.js';
+import { adminHandlers } from './admin.js';
+import { Budgets, type BudgetLimits } from './budget.js';
+import { malformed, OpenCalls } from './calls.js';
+import { ledgerHandlers } from './ledger-service.js';
+import type { AdminPort, ApiLog, ApiMetrics, HealthPort, LedgerPort, ReadPort } from './ports.js';
+import { ApiServerCredentials } from './tls.js';
+
+/** What both servers need. */
+export interface ServerOptions {
+  /** "host:port"; port 0 takes a free one. */
+  readonly address: string;
+  /** Name in the identities of client certificates: the genesis' network. */
+  readonly network: string;
+  readonly tls: TlsMaterial;
+  readonly health: HealthPort;
+  readonly log: ApiLog;
+  readonly metrics: ApiMetrics;
+  /** Whether gRPC reflection tells clients (grpcurl) the protocol. */
+  readonly reflection: boolean;
+}
+
+/** Bounds of the ledger's service. */
+export interface LedgerServerLimits extends BudgetLimits {
+  /** Most transactions of one SubmitStream that wait for an outcome. */
+  readonly maxInFlightPerStream: number;
+  /** How long Submit waits for a client that gives no deadline. */
+  readonly defaultSubmitWaitMs: number;
+  /** Longest that Submit waits, whatever the deadline. */
+  readonly maxSubmitWaitMs: number;
+  /** Pause after which Subscribe sends a heartbeat. */
+  readonly heartbeatMs: number;
+}
+
+/** Limits that suit most nodes. */
+export const defaultLedgerServerLimits: LedgerServerLimits = {
+  maxInFlightPerMember: 20_000,
+  maxStreamsPerIdentity: 32,
+  maxInFlightPerStream: 10_000,
+  defaultSubmitWaitMs: 30_000,
+  maxSubmitWaitMs: 600_000,
+  heartbeatMs: 5_000,
+};
+
+export interface LedgerServerOptions extends ServerOptions {
+  readonly ledger: LedgerPort;
+  readonly reads: ReadPort;
+  readonly limits?: Partial<LedgerServerLimits>;
+}
+
+export interface AdminServerOptions extends ServerOptions {
+  readonly admin: AdminPort;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Port that it listens on. */
+  readonly port: number;
+  /** Uses other certificates for connections from now on. */
+  reloadTls(material: TlsMaterial): void;
+  /** Ends open calls with UNAVAILABLE and stops; connections that are still there after `graceMs` are cut. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const healthPollMs = 1000;
+
+/** Starts LedgerService with health and reflection. Rejects with LISTEN_FAILED when the address can't be used. */
+export function startLedgerServer(options: LedgerServerOptions): Promise<RunningServer> {
+  const bounds = { ...defaultLedgerServerLimits, ...options.limits };
+  const openCalls = new OpenCalls();
+  const handlers = ledgerHandlers(
+    { network: options.network, log: options.log, metrics: options.metrics, openCalls },
+    {
+      ledger: options.ledger,
+      reads: options.reads,
+      health: options.health,
+      metrics: options.metrics,
+      budgets: new Budgets(bounds),
+      defaultWaitMs: bounds.defaultSubmitWaitMs,
+      maxWaitMs: bounds.maxSubmitWaitMs,
+      maxInFlightPerStream: bounds.maxInFlightPerStream,
+      heartbeatMs: bounds.heartbeatMs,
+    },
+  );
+  return start(options, openCalls, {
+    file: 'quaestor/ledger/v1/ledger_service.proto',
+    service: 'quaestor.ledger.v1.LedgerService',
+    handlers,
+  });
+}
+
+/** Starts AdminService with health and reflection. Rejects with LISTEN_FAILED when the address can't be used. */
+export function startAdminServer(options: AdminServerOptions): Promise<RunningServer> {
+  const openCalls = new OpenCalls();
+  const { network, log, metrics } = options;
+  return start(options, openCalls, {
+    file: 'quaestor/admin/v1/admin_service.proto',
+    service: 'quaestor.admin.v1.AdminService',
+    handlers: adminHandlers({ network, log, metrics, openCalls }, options.admin),
+  });
+}
+
+interface ServiceParts {
+  readonly file: string;
+  readonly service: string;
+  readonly handlers: object;
+}
+
+async function start(
+  options: ServerOptions,
+  openCalls: OpenCalls,
+  { file, service, handlers }: ServiceParts,
+): Promise<RunningServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.maxClientMessageBytes,
+    'grpc.max_concurrent_streams': 256,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  });
+  const { definition } = loadProtocol(file);
+  server.addService(
+    hardened(definition[service] as ServiceDefinition),
+    handlers as UntypedServiceImplementation,
+  );
+  const stopHealth = addHealth(server, service, options.health);
+  if (options.reflection) {
+    new ReflectionService({ ...definition, ...healthDefinition() }).addToServer(server);
+  }
+  const credentials = new ApiServerCredentials(options.tls);
+  let port: number;
+  try {
+    port = await bind(server, options.address, credentials);
+  } catch (error) {
+    stopHealth();
+    throw error;
+  }
+  return {
+    port,
+    reloadTls: (material) => credentials.reload(material),
+    close: async (graceMs = 2000) => {
+      stopHealth();
+      openCalls.stop();
+      await shutdown(server, graceMs);
+    },
+  };
+}
+
+/** The service with decoders that hand damaged requests on to the handler, which refuses them as it does others. */
+function hardened(service: ServiceDefinition): ServiceDefinition {
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => [
+      name,
+      {
+        ...method,
+        requestDeserialize: (bytes: Buffer): unknown => {
+          try {
+            return method.requestDeserialize(bytes) as unknown;
+          } catch {
+            return malformed;
+          }
+        },
+      },
+    ]),
+  );
+}
+
+function healthDefinition(): PackageDefinition {
+  return loadProtocol(healthProtoPath).definition;
+}
+
+/** Serves grpc.health.v1 for the server ("") and its service, from the node's readiness. */
+function addHealth(server: Server, service: string, health: HealthPort): () => void {
+  const implementation = new HealthImplementation();
+  let last: boolean | undefined;
+  const update = (): void => {
+    const { ready } = health.ready();
+    if (ready === last) return;
+    last = ready;
+    for (const name of ['', service]) implementation.setStatus(name, ready ? 'SERVING' : 'NOT_SERVING');
+  };
+  update();
+  implementation.addToServer(server);
+  const timer = setInterval(update, healthPollMs);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    for (const name of ['', service]) implementation.setStatus(name, 'NOT_SERVING');
+  };
+}
+
+function bind(server: Server, address: string, credentials: ApiServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else {
+        server.forceShutdown();
+        reject(
+          new QuaestorError(
+            'LISTEN_FAILED',
+            `Can't listen on ${address}: is the port used by another process, or the host not one of this machine?`,
+            { address },
+            error,
+          ),
+        );
+      }
+    });
+  });
+}
+
+function shutdown(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.forceShutdown(), graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,230 @@
+/**
+ * SubmitStream: batches in, outcomes out, grouped by block. The hot path of the api: no object, promise or timer per
+ * transaction. Memory is bounded by what may be in flight: while that, the checks of earlier batches, the member's
+ * budget or a client that does not read are at their limit, nothing further is read from the client.
+ */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { certificateToWire } from '../codec/wire-convert.js';
+import type { FinalizedTransaction } from '../codec/wire/quaestor/ledger/v1/FinalizedTransaction.js';
+import type { SubmitStreamRequest__Output } from '../codec/wire/quaestor/ledger/v1/SubmitStreamRequest.js';
+import type { SubmitStreamResponse } from '../codec/wire/quaestor/ledger/v1/SubmitStreamResponse.js';
+import { limits } from '../types/index.js';
+import { decodedOrThrow, type StreamLife } from './calls.js';
+import { invalidField, reasons } from './errors.js';
+import type { FinalBlock, FinalEntries, Refusal, Submission } from './ports.js';
+import { compareSender, senderPrefix } from './sender.js';
+import { mutable } from './mutable.js';
+import { senderRefusal, type SubmitContext } from './submit.js';
+
+type Call = ServerDuplexStream<SubmitStreamRequest__Output, SubmitStreamResponse>;
+
+/** Batches of one stream that may wait for their checks at a time. */
+const maxUncheckedBatches = 4;
+/** Most transactions in one message of the answer: keeps it far below gRPC's usual limit of 4 MiB. */
+const maxAnswersPerMessage = 1000;
+
+export interface SubmitStreamContext extends SubmitContext {
+  /** Most transactions of one stream that wait for an outcome. */
+  readonly maxInFlightPerStream: number;
+}
+
+/** Handles one SubmitStream call. */
+export function submitStream(context: SubmitStreamContext, call: Call, life: StreamLife): void {
+  const closeStream = context.budgets.openStream(`member ${life.info.caller.name}`);
+  new SubmitSession(context, call, life, closeStream).start();
+}
+
+class SubmitSession {
+  readonly #context: SubmitStreamContext;
+  readonly #call: Call;
+  readonly #life: StreamLife;
+  readonly #closeStream: () => void;
+  readonly #member: string;
+  readonly #prefix: Uint8Array;
+  /** Batches whose transactions are not all answered: what a cancelled call has to withdraw. */
+  readonly #submissions = new Set<Submission>();
+  #inFlight = 0;
+  #uncheckedBatches = 0;
+  #writeBlocked = false;
+  #paused = false;
+  #inputEnded = false;
+  #closed = false;
+  #withdrawRoomRequest: (() => void) | undefined;
+
+  constructor(context: SubmitStreamContext, call: Call, life: StreamLife, closeStream: () => void) {
+    this.#context = context;
+    this.#call = call;
+    this.#life = life;
+    this.#closeStream = closeStream;
+    this.#member = life.info.caller.name;
+    this.#prefix = senderPrefix(this.#member);
+  }
+
+  start(): void {
+    this.#life.info.signal.addEventListener('abort', () => this.#close(), { once: true });
+    this.#call.on('drain', () => {
+      this.#writeBlocked = false;
+      this.#resumeIfPossible();
+    });
+    this.#call.on('end', () => {
+      this.#inputEnded = true;
+      this.#endIfDone();
+    });
+    this.#call.on('data', (request: SubmitStreamRequest__Output) => {
+      if (this.#closed) return;
+      try {
+        this.#take(decodedOrThrow(request));
+      } catch (error) {
+        this.#life.end(error);
+        return;
+      }
+      if (!this.#mayRead()) this.#pause();
+    });
+  }
+
+  #take({ envelopes, firstNumber }: SubmitStreamRequest__Output): void {
+    if (envelopes.length === 0) return;
+    if (envelopes.length > limits.maxStreamBatch) {
+      throw invalidField('envelopes', `at most ${limits.maxStreamBatch} are allowed in one message.`);
+    }
+    if (!Number.isSafeInteger(firstNumber) || !Number.isSafeInteger(firstNumber + envelopes.length)) {
+      throw invalidField('first_number', 'numbers up to 2^53 - 1 are supported.');
+    }
+    this.#inFlight += envelopes.length;
+    this.#context.budgets.take(this.#member, envelopes.length);
+    this.#context.metrics.submissionsInFlight(envelopes.length);
+
+    // Usually all are the caller's own and go on as one batch; others are refused, and cut the batch into runs.
+    let runStart = 0;
+    const strangers: Refusal[] = [];
+    for (let index = 0; index < envelopes.length; index++) {
+      const comparison = compareSender(envelopes[index] ?? new Uint8Array(0), this.#prefix);
+      if (comparison === 'same') continue;
+      strangers.push({ number: firstNumber + index, ...senderRefusal(comparison, this.#member) });
+      if (index > runStart) this.#submit(envelopes.slice(runStart, index), firstNumber + runStart);
+      runStart = index + 1;
+    }
+    if (runStart === 0) this.#submit(envelopes, firstNumber);
+    else if (runStart < envelopes.length) this.#submit(envelopes.slice(runStart), firstNumber + runStart);
+    if (strangers.length > 0) this.#refused(strangers);
+  }
+
+  #submit(envelopes: readonly Uint8Array[], firstNumber: number): void {
+    // Counted down by the answers: the submission is kept only while some of it can still be cancelled.
+    let unanswered = envelopes.length;
+    const answered = (count: number): void => {
+      unanswered -= count;
+      if (unanswered === 0) this.#submissions.delete(submission);
+    };
+    const submission = this.#context.ledger.submit(
+      envelopes,
+      firstNumber,
+      { member: this.#member },
+      {
+        finalized: (block, entries) => {
+          answered(entries.numbers.length);
+          this.#finalized(block, entries);
+        },
+        refused: (refusals) => {
+          answered(refusals.length);
+          this.#refused(refusals);
+        },
+      },
+    );
+    this.#submissions.add(submission);
+    this.#uncheckedBatches += 1;
+    void submission.checked.then(() => {
+      this.#uncheckedBatches -= 1;
+      this.#resumeIfPossible();
+    });
+  }
+
+  #finalized(block: FinalBlock, { numbers, indexes }: FinalEntries): void {
+    if (this.#closed) return;
+    for (let start = 0; start < numbers.length; start += maxAnswersPerMessage) {
+      const transactions: FinalizedTransaction[] = [];
+      const stop = Math.min(numbers.length, start + maxAnswersPerMessage);
+      for (let at = start; at < stop; at++) {
+        const index = indexes[at] ?? 0;
+        const result = block.results[index] ?? new Uint8Array(0);
+        transactions.push({ number: numbers[at] ?? 0, result, index, path: mutable(block.path(index)) });
+      }
+      const certificate = certificateToWire(block.certificate);
+      this.#write({ finalized: [{ header: block.headerBytes, certificate, transactions }] });
+    }
+    this.#answered(numbers.length);
+  }
+
+  #refused(refusals: readonly Refusal[]): void {
+    if (this.#closed) return;
+    for (const { reason } of refusals) this.#context.metrics.refused(reason, 1);
+    this.#write({
+      refused: refusals.map(({ number, reason, message }) => ({
+        number,
+        statusCode: reasons[reason].code,
+        reason,
+        message,
+      })),
+    });
+    this.#answered(refusals.length);
+  }
+
+  #write(response: SubmitStreamResponse): void {
+    if (!this.#call.write(response)) this.#writeBlocked = true;
+  }
+
+  #answered(count: number): void {
+    this.#inFlight -= count;
+    this.#context.budgets.give(this.#member, count);
+    this.#context.metrics.submissionsInFlight(-count);
+    this.#resumeIfPossible();
+    this.#endIfDone();
+  }
+
+  #mayRead(): boolean {
+    return (
+      !this.#writeBlocked &&
+      this.#uncheckedBatches < maxUncheckedBatches &&
+      this.#inFlight < this.#context.maxInFlightPerStream &&
+      this.#context.budgets.hasRoom(this.#member)
+    );
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#call.pause();
+    this.#resumeIfPossible();
+  }
+
+  /** Called whenever something that held reading back may have changed. */
+  #resumeIfPossible(): void {
+    if (!this.#paused || this.#closed) return;
+    if (this.#mayRead()) {
+      this.#paused = false;
+      this.#call.resume();
+      return;
+    }
+    // Room may be given back by another stream of the member, which calls nothing here.
+    if (this.#withdrawRoomRequest !== undefined || this.#context.budgets.hasRoom(this.#member)) return;
+    this.#withdrawRoomRequest = this.#context.budgets.whenRoom(this.#member, () => {
+      this.#withdrawRoomRequest = undefined;
+      this.#resumeIfPossible();
+    });
+  }
+
+  #endIfDone(): void {
+    if (this.#inputEnded && this.#inFlight === 0) this.#life.end();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const submission of this.#submissions) submission.cancel();
+    this.#submissions.clear();
+    this.#withdrawRoomRequest?.();
+    this.#closeStream();
+    this.#context.budgets.give(this.#member, this.#inFlight);
+    this.#context.metrics.submissionsInFlight(-this.#inFlight);
+    this.#inFlight = 0;
+  }
+}

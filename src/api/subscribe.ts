@@ -1,0 +1,106 @@
+/**
+ * Subscribe: final blocks in order from a height on. Each subscriber reads the store at its own pace and holds one
+ * block at a time, so that a slow one costs nothing and misses nothing.
+ */
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { SubscribeRequest__Output } from '../codec/wire/quaestor/ledger/v1/SubscribeRequest.js';
+import type { SubscribeResponse } from '../codec/wire/quaestor/ledger/v1/SubscribeResponse.js';
+import { asHeight, type Height } from '../types/index.js';
+import type { Budgets } from './budget.js';
+import type { CallInfo } from './calls.js';
+import type { ReadPort } from './ports.js';
+import { checkBlockRetained, heightField, readBlock } from './reads.js';
+
+export interface SubscribeContext {
+  readonly reads: ReadPort;
+  readonly budgets: Budgets;
+  /** Pause on an idle chain after which a heartbeat is sent. */
+  readonly heartbeatMs: number;
+}
+
+/** Handles one Subscribe call; resolves when the client is gone. */
+export async function subscribe(
+  { reads, budgets, heartbeatMs }: SubscribeContext,
+  request: SubscribeRequest__Output,
+  call: ServerWritableStream<SubscribeRequest__Output, SubscribeResponse>,
+  { caller, signal }: CallInfo,
+): Promise<void> {
+  const closeStream = budgets.openStream(`${caller.role} ${caller.name}`);
+  const commits = new CommitSignal(reads);
+  try {
+    let next: Height =
+      request.fromHeight === undefined
+        ? asHeight(reads.head().height + 1)
+        : heightField('from_height', request.fromHeight, 1);
+    while (!signal.aborted) {
+      if (next <= reads.head().height) {
+        checkBlockRetained(reads, next);
+        const block = await readBlock(reads, next, request.includeTransactions);
+        if (block === undefined) throw new Error(`block ${next} is missing in the store`);
+        await write(call, { block }, signal);
+        next = asHeight(next + 1);
+      } else if (!(await commits.reached(next, heartbeatMs, signal))) {
+        await write(call, { heartbeat: { height: reads.head().height } }, signal);
+      }
+    }
+  } finally {
+    commits.close();
+    closeStream();
+  }
+}
+
+/** Writes a message and waits until it has left, or the client is gone: nothing gathers in memory. */
+function write(
+  call: ServerWritableStream<SubscribeRequest__Output, SubscribeResponse>,
+  response: SubscribeResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    call.write(response, done);
+  });
+}
+
+/** Waits for heights to be committed. */
+class CommitSignal {
+  readonly #reads: ReadPort;
+  readonly #unsubscribe: () => void;
+  #wake: (() => void) | undefined;
+
+  constructor(reads: ReadPort) {
+    this.#reads = reads;
+    this.#unsubscribe = reads.onCommitted(() => this.#wake?.());
+  }
+
+  /** Whether the height was committed within the time. */
+  async reached(height: Height, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return true;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      signal.addEventListener('abort', done, { once: true });
+      this.#wake = () => {
+        if (this.#reads.head().height >= height) done();
+      };
+      this.#wake();
+    });
+    return signal.aborted || this.#reads.head().height >= height;
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+}

@@ -1,0 +1,178 @@
+/** One validator as the client sees it: its channel, its calls, and how it has behaved lately. */
+import {
+  connectivityState,
+  Metadata,
+  status,
+  type CallOptions,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import type { ProtoGrpcType } from '../codec/wire/ledger_service.js';
+import type { LedgerServiceClient } from '../codec/wire/quaestor/ledger/v1/LedgerService.js';
+import type { SubmitStreamRequest } from '../codec/wire/quaestor/ledger/v1/SubmitStreamRequest.js';
+import type { SubmitStreamResponse__Output } from '../codec/wire/quaestor/ledger/v1/SubmitStreamResponse.js';
+import type { SubscribeRequest } from '../codec/wire/quaestor/ledger/v1/SubscribeRequest.js';
+import type { SubscribeResponse__Output } from '../codec/wire/quaestor/ledger/v1/SubscribeResponse.js';
+import { limits } from '../types/index.js';
+import { loadProtocol } from './protocol.js';
+import { errorDomain, isReason, type Reason } from './reasons.js';
+import { decodeErrorInfo, statusDetailsKey } from './rpc-status.js';
+import { channelCredentials, serverName, type ClientTls } from './tls.js';
+
+/** Where a validator is reached. */
+export interface ValidatorAddress {
+  /** "host:port" of its LedgerService. */
+  readonly address: string;
+  /** Its id: when given, only this validator is accepted at the address. */
+  readonly id?: string;
+}
+
+/** A call that a validator did not answer with a result. */
+export interface CallFailure {
+  readonly statusCode: number;
+  readonly message: string;
+  /** Absent when the answer did not come from the node itself (connection lost, deadline passed). */
+  readonly reason: Reason | undefined;
+  readonly details: Readonly<Record<string, string>>;
+  readonly error: ServiceError;
+}
+
+/** The generated signature of a unary method, as the client calls it. */
+export type UnaryMethod<Request, Response> = (
+  client: LedgerServiceClient,
+  request: Request,
+  metadata: Metadata,
+  options: CallOptions,
+  callback: (error: ServiceError | null, response?: Response) => void,
+) => ClientUnaryCall;
+
+const minBackoffMs = 100;
+const maxBackoffMs = 5_000;
+/** A validator that sent something false is not asked again for so long. */
+const distrustMs = 300_000;
+
+const protocol = loadProtocol('quaestor/ledger/v1/ledger_service.proto');
+const { LedgerService } = (protocol.types as unknown as ProtoGrpcType).quaestor.ledger.v1;
+
+export class Endpoint {
+  readonly address: string;
+  readonly id: string | undefined;
+  readonly #client: LedgerServiceClient;
+  #failures = 0;
+  #restUntilMs = 0;
+
+  constructor({ address, id }: ValidatorAddress, tls: ClientTls, network: string) {
+    this.address = address;
+    this.id = id;
+    this.#client = new LedgerService(address, channelCredentials(tls, network, id), {
+      'grpc.ssl_target_name_override': serverName,
+      // Blocks are at most maxBlockBytes, with results and framing.
+      'grpc.max_receive_message_length': 4 * limits.maxBlockBytes,
+      'grpc.max_send_message_length': limits.maxClientMessageBytes,
+      'grpc.enable_retries': 0,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 3_000,
+      'grpc.keepalive_time_ms': 20_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+      'grpc.service_config_disable_resolution': 1,
+    });
+  }
+
+  /** When it may be asked again after failures; 0 when at once. */
+  get restUntilMs(): number {
+    return this.#restUntilMs;
+  }
+
+  /** Whether the channel is known to be broken now. */
+  get disconnected(): boolean {
+    return this.#client.getChannel().getConnectivityState(false) === connectivityState.TRANSIENT_FAILURE;
+  }
+
+  /** Notes an answer. */
+  succeeded(): void {
+    this.#failures = 0;
+    this.#restUntilMs = 0;
+  }
+
+  /** Notes that it could not answer: it rests for a doubling, jittered while. */
+  failed(nowMs: number): void {
+    const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + backoffMs * (0.5 + Math.random() / 2));
+  }
+
+  /** Notes that it sent something false. */
+  lied(nowMs: number): void {
+    this.#restUntilMs = nowMs + distrustMs;
+  }
+
+  /** Calls a unary method. Rejects with the signal's reason when aborted. */
+  call<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Request,
+    deadlineMs: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly response: Response } | { readonly failure: CallFailure }> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const aborted = (): void => {
+        call.cancel();
+        reject(signal.reason as Error);
+      };
+      const call = method(
+        this.#client,
+        request,
+        new Metadata(),
+        { deadline: deadlineMs },
+        (error, response) => {
+          signal.removeEventListener('abort', aborted);
+          if (error === null && response !== undefined) resolve({ response });
+          else if (error !== null) resolve({ failure: callFailure(error) });
+        },
+      );
+      signal.addEventListener('abort', aborted, { once: true });
+    });
+  }
+
+  submitStream(): ClientDuplexStream<SubmitStreamRequest, SubmitStreamResponse__Output> {
+    return this.#client.submitStream();
+  }
+
+  subscribe(request: SubscribeRequest): ClientReadableStream<SubscribeResponse__Output> {
+    return this.#client.subscribe(request);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** What a gRPC error says. */
+export function callFailure(error: ServiceError): CallFailure {
+  const [details] = (error.metadata as Metadata | undefined)?.get(statusDetailsKey) ?? [];
+  const info = details === undefined || typeof details === 'string' ? undefined : decodeErrorInfo(details);
+  const known = info?.domain === errorDomain && isReason(info.reason) ? info : undefined;
+  return {
+    statusCode: error.code,
+    message: error.details === '' ? error.message : error.details,
+    reason: known === undefined ? undefined : (known.reason as Reason),
+    details: known?.metadata ?? {},
+    error,
+  };
+}
+
+/** Whether another validator may answer what this one could not. */
+export function isUnavailable({ statusCode }: CallFailure): boolean {
+  return (
+    statusCode === status.UNAVAILABLE ||
+    statusCode === status.INTERNAL ||
+    statusCode === status.UNKNOWN ||
+    statusCode === status.CANCELLED ||
+    statusCode === status.DEADLINE_EXCEEDED
+  );
+}

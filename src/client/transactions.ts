@@ -1,0 +1,73 @@
+/** Building and signing transactions: no connection needed, so that signing may happen on a machine that has none. */
+import { randomBytes } from 'node:crypto';
+import {
+  decodeTransactionEnvelope,
+  decodeTransactionPayload,
+  encodeChecked,
+  encodeTransactionEnvelope,
+  encodeTransactionPayload,
+} from '../codec/index.js';
+import type { CodecError, Operation, TransactionPayload } from '../codec/index.js';
+import { transactionId, transactionSigningBytes, type Signer } from '../crypto/index.js';
+import { compareBytes, ok, type ChainId, type Height, type Result, type TxId } from '../types/index.js';
+
+/** What a transaction is built from. */
+export interface TransactionDraft {
+  /** Id of the member that sends it. */
+  readonly sender: string;
+  /** One or several operations that take effect all or none. */
+  readonly operations: readonly Operation[];
+  /** Last height at which it may be executed: within the network's validity window. */
+  readonly validUntilHeight: Height;
+  /** 16 to 32 bytes; of all transactions of the sender with the same key at most one is executed. Random by default;
+   * derive it from a business id (a payment's id) to make a repeated payment impossible. */
+  readonly idempotencyKey?: Uint8Array;
+}
+
+/** A signed transaction: everything needed to submit it, now or later, once or again. */
+export interface SignedTransaction {
+  readonly txId: TxId;
+  /** Canonical TransactionEnvelope: what to keep in order to submit it again. */
+  readonly bytes: Uint8Array;
+}
+
+/** Completes a draft. */
+export function buildTransaction(draft: TransactionDraft): TransactionPayload {
+  return {
+    sender: draft.sender,
+    idempotencyKey: draft.idempotencyKey ?? new Uint8Array(randomBytes(16)),
+    validUntilHeight: draft.validUntilHeight,
+    operations: draft.operations,
+  };
+}
+
+/**
+ * Signs a payload with one or several keys.
+ *
+ * @throws CodecError when a field of the payload is outside its bounds; what the signers reject with.
+ */
+export async function signTransaction(
+  payload: TransactionPayload,
+  signers: readonly Signer[],
+  chainId: ChainId,
+): Promise<SignedTransaction> {
+  const encoded = encodeChecked(encodeTransactionPayload, decodeTransactionPayload, payload);
+  if (!encoded.ok) throw encoded.error;
+  const payloadBytes = encoded.value;
+  const txId = transactionId(chainId, payloadBytes);
+  const message = transactionSigningBytes(txId);
+  const signatures = await Promise.all(
+    signers.map(async (signer) => ({ publicKey: signer.publicKey, signature: await signer.sign(message) })),
+  );
+  signatures.sort((left, right) => compareBytes(left.publicKey, right.publicKey));
+  return { txId, bytes: encodeTransactionEnvelope({ payload: payloadBytes, signatures }) };
+}
+
+/** A signed transaction from its kept bytes. */
+export function readSignedTransaction(
+  bytes: Uint8Array,
+  chainId: ChainId,
+): Result<SignedTransaction, CodecError> {
+  const envelope = decodeTransactionEnvelope(bytes);
+  return envelope.ok ? ok({ txId: transactionId(chainId, envelope.value.payload), bytes }) : envelope;
+}
