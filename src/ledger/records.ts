@@ -29,41 +29,29 @@ export interface RecordKind<T> {
   readonly prefix: string;
   // Methods, so that a kind of T is also a kind of unknown.
   encode(value: T): Uint8Array;
-  /** The value of bytes from the state. Remembered for as long as the bytes live. Throws a DefectError on bytes that
-   * the ledger cannot have written. */
+  /** The value of bytes from the state. Throws a DefectError on bytes that the ledger cannot have written. */
   decode(bytes: Uint8Array, id: string): T;
   same(left: T, right: T): boolean;
 }
 
 let kinds = 0;
 
-function kind<T extends object>(
+function kind<T>(
   prefix: string,
   encode: (value: T) => Uint8Array,
   decode: (bytes: Uint8Array) => Result<T, CodecError>,
   same: (left: T, right: T) => boolean = Object.is,
 ): RecordKind<T> {
-  // Records are read block after block from the same cached bytes: decoding them once saves most of a transfer's cost.
-  const decoded = new WeakMap<Uint8Array, T>();
   return {
     index: kinds++,
     prefix,
-    encode: (value) => {
-      const bytes = encode(value);
-      decoded.set(bytes, value);
-      return bytes;
-    },
+    encode,
     decode: (bytes, id) => {
-      const known = decoded.get(bytes);
-      if (known !== undefined) return known;
-      const result = decode(bytes);
-      if (!result.ok) {
-        throw new DefectError(
-          `The state's record "${prefix}${id}" is damaged: ${result.error.message} Restore this validator's store from a backup or from its peers.`,
-        );
-      }
-      decoded.set(bytes, result.value);
-      return result.value;
+      const decoded = decode(bytes);
+      if (decoded.ok) return decoded.value;
+      throw new DefectError(
+        `The state's record "${prefix}${id}" is damaged: ${decoded.error.message} Restore this validator's store from a backup or from its peers.`,
+      );
     },
     same,
   };

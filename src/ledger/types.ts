@@ -35,8 +35,7 @@ export interface CheckedTransaction extends DecodedTransaction {
 /** Reads the state that a block is applied to. */
 export interface StateView {
   /** Value of a key that was declared by `readsOf`, or undefined when it has none. Synchronous. A key that was not
-   * declared is a defect and throws. Give the same array for the same value again where that is easy: the ledger
-   * remembers what it decoded from it. */
+   * declared is a defect and throws. */
   get(key: StateKey): Uint8Array | undefined;
 }
 
