@@ -108,8 +108,8 @@ export interface PeerHandlers {
     digest: Digest,
     transactionHashes: readonly Hash[],
   ): void | Promise<void>;
-  /** Answer to `requestBodies`, whole. No envelopes: the peer does not have them all. The hashes are given only when
-   * all bodies were asked for. Neither is checked. */
+  /** Answer to `requestBodies`, put together from its parts. No envelopes: the peer does not have them all. The hashes
+   * are given only when all bodies were asked for. Nothing is checked: there may be other or fewer than asked for. */
   onBodies(
     from: ValidatorIndex,
     digest: Digest,

@@ -1,0 +1,192 @@
+/**
+ * The listening side: TLS is terminated here, so that whoever is not a validator by certificate never reaches the
+ * HTTP/2 and gRPC layers. It knows connections, not the protocol.
+ */
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
+import { createServer } from 'node:tls';
+import { QuaestorError } from '../types/index.js';
+import type { PeerServiceDefinition } from './definition.js';
+import type { TlsContext } from './tls.js';
+import { certificateFingerprint, namedValidator } from './tls.js';
+import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
+
+/** A TLS connection from a validator. */
+export interface InboundConnection {
+  readonly peer: PeerValidator;
+  readonly ownFingerprint: Uint8Array;
+  readonly peerFingerprint: Uint8Array;
+  /** Ends the connection at once. */
+  destroy(): void;
+}
+
+export interface AcceptorOptions {
+  readonly network: string;
+  readonly validators: readonly PeerValidator[];
+  readonly self: PeerValidator;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly limits: PeerLimits;
+  readonly timeouts: PeerTimeouts;
+  readonly service: PeerServiceDefinition;
+  /** A reason not to let this validator in now. */
+  refuse(peer: PeerValidator): DisconnectReason | undefined;
+  onRefused(peer: PeerValidator | undefined, reason: DisconnectReason, detail: string): void;
+  onConnect(call: ServerDuplexStream<Buffer, Buffer>, connection: InboundConnection): void;
+  onFetchBlocks(call: ServerWritableStream<Buffer, Buffer>, connection: InboundConnection): void;
+}
+
+/** Most connections of one validator: one for the stream, some for FetchBlocks, some that are about to be found dead. */
+const maxConnectionsPerPeer = 16;
+
+export class Acceptor {
+  readonly #options: AcceptorOptions;
+  readonly #grpc: Server;
+  readonly #tls: TlsServer;
+  /** By "address:port" of the other end, which is how a gRPC call names its connection. */
+  readonly #connections = new Map<string, InboundConnection & { readonly socket: TLSSocket }>();
+  readonly #sockets = new Set<Socket>();
+
+  constructor(options: AcceptorOptions, tls: TlsContext) {
+    this.#options = options;
+    const { limits, timeouts, service } = options;
+    this.#grpc = new Server({
+      'grpc.enable_channelz': 0,
+      'grpc.max_receive_message_length': limits.maxMessageBytes,
+      'grpc.max_send_message_length': -1,
+      'grpc.max_concurrent_streams': limits.maxFetchBlocksCalls + 2,
+      'grpc.keepalive_time_ms': timeouts.keepaliveMs,
+      'grpc.keepalive_timeout_ms': timeouts.keepaliveTimeoutMs,
+    });
+    this.#grpc.addService(
+      { ...service },
+      {
+        Connect: (call: ServerDuplexStream<Buffer, Buffer>) =>
+          this.#route(call, (...arguments_) => options.onConnect(...arguments_)),
+        FetchBlocks: (call: ServerWritableStream<Buffer, Buffer>) =>
+          this.#route(call, (...arguments_) => options.onFetchBlocks(...arguments_)),
+      },
+    );
+    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#tls = createServer(
+      {
+        ...tls.options,
+        requestCert: true,
+        rejectUnauthorized: true,
+        ALPNProtocols: ['h2'],
+        handshakeTimeout: timeouts.handshakeMs,
+        noDelay: true,
+      },
+      (socket) => this.#onSecure(socket, (admitted) => injector.injectConnection(admitted)),
+    );
+    this.#tls.maxConnections = maxConnectionsPerPeer * (options.validators.length + 1);
+    this.#tls.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    this.#tls.on('tlsClientError', (error) => options.onRefused(undefined, 'tls', error.message));
+  }
+
+  /** Port that it listens on. */
+  get port(): number {
+    return (this.#tls.address() as AddressInfo).port;
+  }
+
+  /** Rejects with QuaestorError LISTEN_FAILED. */
+  async start(): Promise<void> {
+    const { host, port } = this.#options.listen;
+    await new Promise<void>((resolve, reject) => {
+      this.#tls.once('error', (cause: NodeJS.ErrnoException) => {
+        const why = cause.code === 'EADDRINUSE' ? 'the port is in use' : cause.message;
+        reject(
+          new QuaestorError(
+            'LISTEN_FAILED',
+            `Cannot listen for other validators on ${host}:${port}: ${why}. Choose another address or port.`,
+            { host, port: String(port), code: cause.code ?? '' },
+            cause,
+          ),
+        );
+      });
+      this.#tls.listen(port, host, resolve);
+    });
+  }
+
+  /** Stops listening and ends all connections. */
+  async stop(): Promise<void> {
+    const closed = [...this.#sockets].map(
+      (socket) => new Promise<void>((resolve) => void socket.once('close', resolve)),
+    );
+    const unbound = new Promise<void>((resolve) => {
+      if (this.#tls.listening) this.#tls.close(() => resolve());
+      else resolve();
+    });
+    for (const connection of this.#connections.values()) connection.socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all([...closed, unbound]);
+    this.#grpc.forceShutdown();
+  }
+
+  /** Shows another certificate, and trusts another authority, from the next connection on. */
+  reloadTls(tls: TlsContext): void {
+    this.#tls.setSecureContext(tls.options);
+  }
+
+  #onSecure(socket: TLSSocket, inject: (socket: TLSSocket) => void): void {
+    socket.on('error', () => undefined);
+    const theirs = socket.getPeerX509Certificate()?.raw;
+    const ours = socket.getX509Certificate()?.raw;
+    if (theirs === undefined || ours === undefined || socket.alpnProtocol !== 'h2') {
+      this.#refuse(socket, undefined, 'tls', 'there is no certificate, or the protocol is not HTTP/2');
+      return;
+    }
+    const named = namedValidator(theirs, this.#options.network, this.#options.validators);
+    if (!named.ok || named.value === this.#options.self) {
+      this.#refuse(socket, undefined, 'identity', named.ok ? 'It is the own certificate.' : named.error);
+      return;
+    }
+    const peer = named.value;
+    const refusal = this.#options.refuse(peer);
+    if (refusal !== undefined) {
+      this.#refuse(socket, peer, refusal, 'it is shut out for a while');
+      return;
+    }
+    this.#limitConnections(peer);
+    const key = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    this.#connections.set(key, {
+      peer,
+      ownFingerprint: certificateFingerprint(ours),
+      peerFingerprint: certificateFingerprint(theirs),
+      socket,
+      destroy: () => void socket.destroy(),
+    });
+    socket.once('close', () => {
+      if (this.#connections.get(key)?.socket === socket) this.#connections.delete(key);
+    });
+    inject(socket);
+  }
+
+  #refuse(
+    socket: TLSSocket,
+    peer: PeerValidator | undefined,
+    reason: DisconnectReason,
+    detail: string,
+  ): void {
+    socket.destroy();
+    this.#options.onRefused(peer, reason, detail);
+  }
+
+  #limitConnections(peer: PeerValidator): void {
+    const own = [...this.#connections.values()].filter((connection) => connection.peer === peer);
+    if (own.length >= maxConnectionsPerPeer) own[0]?.destroy();
+  }
+
+  #route<Call extends { getPeer(): string }>(
+    call: Call,
+    handle: (call: Call, connection: InboundConnection) => void,
+  ): void {
+    const connection = this.#connections.get(call.getPeer());
+    // Not reachable but by a race with the end of the connection.
+    if (connection !== undefined) handle(call, connection);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The dialing side: gRPC clients whose TLS connection goes to exactly one validator, whatever its address is.
+ */
+import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js';
+import type { PeerCertificate } from 'node:tls';
+import { createSecureContext } from 'node:tls';
+import type { PeerServiceDefinition, RawMethod } from './definition.js';
+import type { LinkFailure } from './link.js';
+import type { TlsContext } from './tls.js';
+import { certificateFingerprint, namedValidator } from './tls.js';
+import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
+
+export interface DialerOptions {
+  readonly network: string;
+  readonly limits: PeerLimits;
+  readonly timeouts: PeerTimeouts;
+  readonly service: PeerServiceDefinition;
+}
+
+/** Window for data in flight towards this node: what a peer may send within one round trip. */
+export const receiveWindowBytes = 1024 * 1024;
+
+const reasons: ReadonlySet<string> = new Set<DisconnectReason>([
+  'identity',
+  'chain',
+  'version',
+  'proof',
+  'timeout',
+  'garbage',
+  'penalty',
+  'replaced',
+  'stopped',
+]);
+
+/** A client of one validator, for one connection. */
+export class PeerClient {
+  readonly ownFingerprint: Uint8Array;
+  readonly #client: Client;
+  readonly #service: PeerServiceDefinition;
+  #wrongIdentity: string | undefined;
+
+  constructor(options: DialerOptions, peer: PeerValidator, tls: TlsContext) {
+    this.ownFingerprint = tls.fingerprint;
+    this.#service = options.service;
+    const credentials = ChannelCredentials.createFromSecureContext(createSecureContext(tls.options), {
+      checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
+        const named = namedValidator(certificate.raw, options.network, [peer]);
+        if (named.ok) return undefined;
+        this.#wrongIdentity = named.error;
+        return new Error(named.error);
+      },
+    });
+    this.#client = new Client(peer.address, credentials, {
+      'grpc.enable_channelz': 0,
+      'grpc.enable_http_proxy': 0,
+      'grpc.enable_retries': 0,
+      'grpc.service_config_disable_resolution': 1,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': options.limits.maxMessageBytes,
+      'grpc.max_send_message_length': -1,
+      'grpc.keepalive_time_ms': options.timeouts.keepaliveMs,
+      'grpc.keepalive_timeout_ms': options.timeouts.keepaliveTimeoutMs,
+      'grpc-node.flow_control_window': receiveWindowBytes,
+      // Identity is by certificate, not by host: the name only keeps an IP address out of the TLS server name.
+      'grpc.ssl_target_name_override': 'validator.quaestor.internal',
+    });
+  }
+
+  connect(): ClientDuplexStream<Buffer, Buffer> {
+    const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service.Connect;
+    return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+  }
+
+  fetchBlocks(request: Buffer, deadlineMs: number): ClientReadableStream<Buffer> {
+    const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service.FetchBlocks;
+    return this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      new Metadata(),
+      { deadline: Date.now() + deadlineMs },
+    );
+  }
+
+  /** What the end of a call means. */
+  explain(error: unknown): LinkFailure {
+    if (this.#wrongIdentity !== undefined) return { reason: 'identity', detail: this.#wrongIdentity };
+    const { code, details = '' } = (error ?? {}) as Partial<ServiceError>;
+    if (code === undefined || code === status.OK) return { reason: 'closed', detail: 'the peer closed' };
+    if (code === status.FAILED_PRECONDITION && reasons.has(details)) {
+      // What it holds against this node is nothing to hold against it.
+      const reason = details === 'garbage' ? 'penalty' : (details as DisconnectReason);
+      return { reason, detail: `the peer refuses this node: ${details}` };
+    }
+    const tls = /certificate|alert|ssl|tls/i.test(details);
+    return { reason: tls ? 'tls' : 'unreachable', detail: details };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** Fingerprint of the certificate that the other side of a call showed. */
+export function callFingerprint(call: ClientDuplexStream<Buffer, Buffer>): Uint8Array | undefined {
+  const raw = call.getAuthContext()?.sslPeerCertificate?.raw;
+  return raw === undefined ? undefined : certificateFingerprint(raw);
+}

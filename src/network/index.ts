@@ -1,0 +1,6 @@
+/**
+ * Traffic between validators: authenticated, bounded, shared fairly between classes, one stream per pair. It moves
+ * bytes and says who sent them; what they mean it does not know.
+ */
+export { createPeerNetwork } from './network.js';
+export * from './types.js';

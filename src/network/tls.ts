@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext } from 'node:tls';
+import { X509Certificate, createPrivateKey, constants } from 'node:crypto';
+import type { Result } from '../types/index.js';
+import { QuaestorError, err, ok } from '../types/index.js';
+import { firstPem, readIdentity } from './pki/index.js';
+import type { PeerValidator, TlsMaterial } from './types.js';
+
+/** This validator's side of TLS, ready for use. */
+export interface TlsContext {
+  readonly options: SecureContextOptions;
+  /** SHA-256 of the DER bytes of the own certificate. */
+  readonly fingerprint: Uint8Array;
+}
+
+/** SHA-256 of a certificate's DER bytes. */
+export function certificateFingerprint(der: Uint8Array): Uint8Array {
+  return createHash('sha256').update(der).digest();
+}
+
+/**
+ * Checks that the PEM texts belong together and name this validator.
+ *
+ * @throws QuaestorError TLS_MATERIAL_INVALID or TLS_IDENTITY_MISMATCH.
+ */
+export function prepareTls(material: TlsMaterial, network: string, self: PeerValidator): TlsContext {
+  let leaf: X509Certificate;
+  try {
+    leaf = new X509Certificate(firstPem(material.certificatePem));
+    const key = createPrivateKey(material.privateKeyPem);
+    if (!leaf.checkPrivateKey(key)) {
+      throw new Error('the private key does not belong to the certificate');
+    }
+    createSecureContext(contextOptions(material));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuaestorError(
+      'TLS_MATERIAL_INVALID',
+      `The TLS certificate, its private key or the authority's certificate cannot be used: ${reason}. ` +
+        'Check the files named in the configuration.',
+      { reason },
+      cause,
+    );
+  }
+  const named = namedValidator(leaf.raw, network, [self]);
+  if (!named.ok) {
+    throw new QuaestorError(
+      'TLS_IDENTITY_MISMATCH',
+      `The TLS certificate must name validator "${self.id}" of network "${network}": ${named.error}`,
+      { validator: self.id, network },
+    );
+  }
+  return { options: contextOptions(material), fingerprint: certificateFingerprint(leaf.raw) };
+}
+
+/** TLS 1.3 only, and no resumption: every connection shows its certificate. */
+function contextOptions(material: TlsMaterial): SecureContextOptions {
+  return {
+    ca: material.caPem,
+    cert: material.certificatePem,
+    key: material.privateKeyPem,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}
+
+/** Which of the validators a certificate names; the error says why none. */
+export function namedValidator(
+  der: Uint8Array,
+  network: string,
+  validators: readonly PeerValidator[],
+): Result<PeerValidator, string> {
+  const identity = readIdentity(der);
+  if (!identity.ok) return err(identity.error.message);
+  const { network: named, role, id } = identity.value;
+  const validator = validators.find((candidate) => candidate.id === id);
+  if (named === network && role === 'validator' && validator !== undefined) return ok(validator);
+  return err(`The certificate names ${role} "${id}" of network "${named}".`);
+}
