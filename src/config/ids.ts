@@ -1,14 +1,7 @@
+import { isId } from '../codec/index.js';
 import { field } from './schema.js';
 
-/** The forms of ids and names of proto/quaestor/ledger/v1. */
-export const idPatterns = {
-  member: /^[a-z0-9][a-z0-9._-]{0,63}$/,
-  validator: /^[a-z0-9._-]{1,64}$/,
-  account: /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/,
-  asset: /^[A-Z0-9][A-Z0-9._-]{0,15}$/,
-} as const;
-
-const texts = {
+const expected = {
   member: 'a member id: 1 to 64 characters of a-z, 0-9, ".", "_" and "-", starting with a letter or digit',
   validator: 'a validator id: 1 to 64 characters of a-z, 0-9, ".", "_" and "-"',
   account:
@@ -16,10 +9,13 @@ const texts = {
   asset: 'an asset id: 1 to 16 characters of A-Z, 0-9, ".", "_" and "-", starting with a letter or digit',
 } as const;
 
+const id = (kind: keyof typeof expected) =>
+  field.parsed((text) => (isId(kind, text) ? text : undefined), expected[kind]);
+
 /** Schemas of ids. */
 export const ids = {
-  member: () => field.text(idPatterns.member, texts.member),
-  validator: () => field.text(idPatterns.validator, texts.validator),
-  account: () => field.text(idPatterns.account, texts.account),
-  asset: () => field.text(idPatterns.asset, texts.asset),
+  member: () => id('member'),
+  validator: () => id('validator'),
+  account: () => id('account'),
+  asset: () => id('asset'),
 };

@@ -40,8 +40,8 @@ export const nodeSchema = field.mapping({
   network: field.mapping({
     genesis: path(),
     maxQueuePerPeer: field.size(MiB, 1024 * MiB).default(32 * MiB),
-    minReconnectDelay: field.duration(10, minute).default(100),
-    maxReconnectDelay: field.duration(100, 10 * minute).default(10 * second),
+    minReconnectDelay: field.duration(10, minute).default(50),
+    maxReconnectDelay: field.duration(100, 10 * minute).default(2 * second),
   }),
   peers: field
     .list(field.mapping({ validator: ids.validator(), address: dialAddress() }), 0, limits.maxValidators)
@@ -104,7 +104,7 @@ export const nodeSchema = field.mapping({
     .prefault({}),
   log: field
     .mapping({
-      level: field.oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      level: field.oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
       format: field.oneOf(['json', 'pretty']).default('json'),
     })
     .prefault({}),

@@ -78,7 +78,7 @@ export interface NodeConfig {
   /** `threads` undefined: by the number of processors. */
   readonly verifier: { readonly threads: number | undefined };
   readonly log: {
-    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+    readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
     readonly format: 'json' | 'pretty';
   };
 }

@@ -113,7 +113,7 @@ tls: { peer: { ca: a, cert: b, key: c } }
   it('names file, line and column in the text of the error', async () => {
     write('node.yaml', `${minimal}log: { level: verbose }\n`);
     expect((await failure()).message).toBe(
-      `${file}:8:15: log.level: Found "verbose"; expected one of debug, info, warn, error, silent.`,
+      `${file}:8:15: log.level: Found "verbose"; expected one of trace, debug, info, warn, error.`,
     );
   });
 

@@ -1,0 +1,98 @@
+import type { Metrics } from './metrics.js';
+
+/** Counts of the peer network, in the shape that src/network takes; `ids` are the validators' in order of index. */
+export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
+  const { network } = metrics;
+  const cells = ids.map((peer) => ({
+    connected: network.peerConnected.with({ peer }),
+    sentBytes: network.bytes.with({ peer, direction: 'out' }),
+    sentFrames: network.frames.with({ peer, direction: 'out' }),
+    receivedBytes: network.bytes.with({ peer, direction: 'in' }),
+    receivedFrames: network.frames.with({ peer, direction: 'in' }),
+  }));
+  const open = new Set<number>();
+  const idOf = (peer: number) => ids[peer] ?? 'unknown';
+  network.peersConnected.set(0);
+  return {
+    connected(peer: number): void {
+      open.add(peer);
+      network.peersConnected.set(open.size);
+      cells[peer]?.connected.set(1);
+    },
+    disconnected(peer: number, reason: string): void {
+      open.delete(peer);
+      network.peersConnected.set(open.size);
+      cells[peer]?.connected.set(0);
+      network.disconnects.with({ peer: idOf(peer), reason }).inc();
+    },
+    refused(_peer: number | undefined, direction: 'in' | 'out', reason: string): void {
+      network.refused.with({ direction, reason }).inc();
+    },
+    sent(peer: number, bytes: number, frames: number): void {
+      cells[peer]?.sentBytes.inc(bytes);
+      cells[peer]?.sentFrames.inc(frames);
+    },
+    received(peer: number, bytes: number, frames: number): void {
+      cells[peer]?.receivedBytes.inc(bytes);
+      cells[peer]?.receivedFrames.inc(frames);
+    },
+    shed(
+      peer: number,
+      direction: 'in' | 'out',
+      traffic: 'consensus' | 'transactions' | 'status' | 'bodies',
+      count: number,
+    ): void {
+      network.shed.with({ peer: idOf(peer), direction, traffic }).inc(count);
+    },
+    paused(peer: number, cause: 'rate' | 'backlog'): void {
+      network.paused.with({ peer: idOf(peer), cause }).inc();
+    },
+  };
+}
+
+/** Counts of the services, in the shape that src/api takes. */
+export function apiMetrics(metrics: Metrics) {
+  const { grpc } = metrics;
+  return {
+    callEnded(method: string, code: string, durationMs: number): void {
+      grpc.requests.with({ method, code }).inc();
+      grpc.requestDuration.with({ method }).observe(durationMs / 1000);
+    },
+    openCalls(method: string, change: 1 | -1): void {
+      grpc.openCalls.with({ method }).inc(change);
+    },
+    submissionsInFlight(change: number): void {
+      grpc.submissionsInFlight.inc(change);
+    },
+    refused(reason: string, count: number): void {
+      grpc.refused.with({ reason }).inc(count);
+    },
+  };
+}
+
+/** Totals that a verifier pool keeps; see VerifierPoolStats of src/crypto/native. */
+export interface VerifierTotals {
+  readonly remembered: number;
+  readonly joined: number;
+  readonly inline: number;
+  readonly threaded: number;
+  readonly invalid: number;
+  readonly unsettled: number;
+  readonly crashes: number;
+  readonly waiting: number;
+}
+
+/** Shows a verifier's totals on every scrape. */
+export function observeVerifier(metrics: Metrics, stats: () => VerifierTotals): void {
+  const { verifier } = metrics;
+  metrics.beforeScrape(() => {
+    const totals = stats();
+    for (const path of ['remembered', 'joined', 'inline', 'threaded'] as const) {
+      verifier.checks.with({ path }).raiseTo(totals[path]);
+    }
+    verifier.invalid.raiseTo(totals.invalid);
+    verifier.slow.raiseTo(totals.unsettled);
+    verifier.crashes.raiseTo(totals.crashes);
+    verifier.waiting.set(totals.waiting);
+  });
+}

@@ -1,0 +1,83 @@
+/** What a node tells about itself. Everything starts as "not yet". */
+export interface HealthInputs {
+  /** Start-up is over: store open, state loaded, ports listening. */
+  readonly started: boolean;
+  /** The node is shutting down. */
+  readonly stopping: boolean;
+  /** Why the node stopped working for good, for example a store that cannot be written. */
+  readonly failure: string | undefined;
+  /** Why consensus stopped voting for good. */
+  readonly halted: string | undefined;
+  /** The signer answers. */
+  readonly signerReady: boolean;
+  /** Last committed height here, and the highest that any validator reported. */
+  readonly height: number;
+  readonly knownHeight: number;
+  /** A catch-up is under way. */
+  readonly syncing: boolean;
+  /** Validators with an open stream, this one included; the quorum. */
+  readonly connectedValidators: number;
+  readonly quorum: number;
+}
+
+/** Heights that a validator may be behind and still count as synced: blocks are in flight at any moment. */
+const defaultLagBlocks = 16;
+
+/**
+ * Whether the node lives and whether it is ready. It lives as long as the process can do its work, whatever the
+ * others do, so that an orchestrator never restarts a node for the sake of others. It is ready when it is synced and
+ * able to vote. A missing quorum does not make it unready: clients are answered, with that reason.
+ */
+export class HealthState {
+  readonly #lagBlocks: number;
+  #inputs: HealthInputs = {
+    started: false,
+    stopping: false,
+    failure: undefined,
+    halted: undefined,
+    signerReady: false,
+    height: 0,
+    knownHeight: 0,
+    syncing: false,
+    connectedValidators: 1,
+    quorum: 1,
+  };
+
+  constructor(lagBlocks = defaultLagBlocks) {
+    this.#lagBlocks = lagBlocks;
+  }
+
+  /** Takes over what has changed. */
+  update(changes: Partial<HealthInputs>): void {
+    this.#inputs = { ...this.#inputs, ...changes };
+  }
+
+  live(): boolean {
+    return this.#inputs.failure === undefined;
+  }
+
+  /** `reasons` says in short sentences what is missing. */
+  ready(): { readonly ready: boolean; readonly reasons: readonly string[] } {
+    const now = this.#inputs;
+    const behind = now.knownHeight - now.height;
+    const reasons: string[] = [];
+    if (now.failure !== undefined) reasons.push(`The node has failed: ${now.failure}`);
+    if (now.halted !== undefined) reasons.push(`Voting has stopped for good: ${now.halted}`);
+    if (now.stopping) reasons.push('The node is stopping.');
+    else if (!now.started) reasons.push('The node is starting.');
+    else {
+      if (!now.signerReady) reasons.push('The validator key cannot be used.');
+      if (behind > this.#lagBlocks) {
+        reasons.push(`The node is ${behind} blocks behind (${now.height} of ${now.knownHeight}).`);
+      } else if (now.syncing) {
+        reasons.push('The node is catching up.');
+      }
+    }
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** Whether enough validators are connected to commit anything. */
+  quorumReachable(): boolean {
+    return this.#inputs.connectedValidators >= this.#inputs.quorum;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The stable codes of the lines that an operator may want to act on or to alert on: `code` in the log. Lines without a
+ * code are for developers and may change.
+ */
+export const logCodes = {
+  NODE_STARTING: { level: 'info', meaning: 'The process starts; version, validator and configuration file.' },
+  NODE_READY: { level: 'info', meaning: 'The node is synced and votes.' },
+  NODE_NOT_READY: { level: 'warn', meaning: 'The node cannot vote for now; the reasons are in the line.' },
+  NODE_STOPPING: { level: 'info', meaning: 'The node was asked to stop and finishes what it does.' },
+  NODE_STOPPED: { level: 'info', meaning: 'The node has stopped and closed its store.' },
+  NODE_FAILED: {
+    level: 'error',
+    meaning:
+      'The node stops because it cannot go on safely. Read the error; fix its cause before starting again.',
+  },
+  CONFIG_WARNING: { level: 'warn', meaning: 'Something in the configuration or environment has no effect.' },
+  LISTENING: { level: 'info', meaning: 'A port is open; surface and address.' },
+  STORAGE_ENGINE_FALLBACK: {
+    level: 'warn',
+    meaning: 'RocksDB does not load on this machine; LevelDB is used, which commits more slowly.',
+  },
+  STORAGE_OPENED: { level: 'info', meaning: 'The store is open; engine, folder and height.' },
+  STORAGE_ERROR: {
+    level: 'error',
+    meaning: 'The store refused an operation. Check the disk: space, permissions, hardware.',
+  },
+  VIEW_STARTED: { level: 'info', meaning: 'A view has started; its primary.' },
+  VIEW_CHANGE_STARTED: {
+    level: 'warn',
+    meaning:
+      'This validator asks for another primary, for the cause in the line. Many in a row: see the runbook.',
+  },
+  CHECKPOINT_STABLE: { level: 'debug', meaning: 'A quorum has persisted a checkpoint.' },
+  EQUIVOCATION: {
+    level: 'error',
+    meaning:
+      'A validator signed two different things in one place: it is faulty, attacked, or runs twice. Evidence is stored.',
+  },
+  CONSENSUS_HALTED: {
+    level: 'error',
+    meaning:
+      'This validator stopped voting for good because safety is at stake. Keep its store for analysis.',
+  },
+  STATE_DIVERGED: {
+    level: 'error',
+    meaning: 'Own execution gave another result than a certified block: first differing transaction and key.',
+  },
+  SYNC_STARTED: { level: 'info', meaning: 'The node catches up; from and to which height.' },
+  SYNC_FINISHED: { level: 'info', meaning: 'The node has caught up.' },
+  SYNC_STALLED: { level: 'warn', meaning: 'No validator delivers the blocks that are missing.' },
+  PEER_CONNECTED: { level: 'info', meaning: 'The stream to a validator is open.' },
+  PEER_DISCONNECTED: {
+    level: 'warn',
+    meaning: 'The stream to a validator ended, for the reason in the line.',
+  },
+  PEER_MISBEHAVED: {
+    level: 'warn',
+    meaning: 'A validator sent what is no message of the protocol and was cut off.',
+  },
+  CONNECTION_REFUSED: {
+    level: 'warn',
+    meaning: 'An attempt to connect failed or was refused, with the reason.',
+  },
+  QUORUM_LOST: {
+    level: 'warn',
+    meaning: 'Too few validators are connected: nothing commits until more are back.',
+  },
+  QUORUM_RESTORED: { level: 'info', meaning: 'Enough validators are connected again.' },
+  CERTIFICATE_RELOADED: { level: 'info', meaning: 'New certificates are in use for new connections.' },
+  CERTIFICATE_REJECTED: {
+    level: 'error',
+    meaning: 'New certificate files cannot be used; the old ones stay in use.',
+  },
+  CERTIFICATE_EXPIRES_SOON: { level: 'warn', meaning: 'A certificate expires soon; replace its files.' },
+  MEMPOOL_FULL: { level: 'warn', meaning: 'Transactions are refused because the pool is full.' },
+  CENSORSHIP_SUSPECTED: {
+    level: 'warn',
+    meaning: 'A transaction waits beyond the bound although blocks could be committed.',
+  },
+  VERIFIER_THREAD_LOST: { level: 'error', meaning: 'A signature-checking thread ended and was replaced.' },
+  LOG_LEVEL_CHANGED: { level: 'info', meaning: 'An operator changed the level of the log.' },
+  API_DEFECT: {
+    level: 'error',
+    meaning: 'A request failed by a defect of the node; the client got an error id.',
+  },
+  LINES_SUPPRESSED: {
+    level: 'warn',
+    meaning: 'So many lines of one code came at once that most were left out; how many.',
+  },
+} as const satisfies Record<string, { readonly level: LogLevel; readonly meaning: string }>;
+
+export type LogCode = keyof typeof logCodes;
+
+/** Levels, most talkative first. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];

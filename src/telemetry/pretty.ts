@@ -1,0 +1,51 @@
+import picocolors from 'picocolors';
+import type { LineSink } from './logger.js';
+
+const colours: Readonly<Record<string, (text: string) => string>> = {
+  trace: picocolors.dim,
+  debug: picocolors.dim,
+  info: picocolors.cyan,
+  warn: picocolors.yellow,
+  error: picocolors.red,
+};
+
+/** A sink that turns lines of JSON into lines for a terminal: time, level, code, message, fields. */
+export function prettyStream(sink: LineSink): LineSink {
+  return { write: (line) => sink.write(`${prettyLine(line)}\n`) };
+}
+
+function prettyLine(line: string): string {
+  let entry: Record<string, unknown>;
+  try {
+    entry = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return line.trimEnd();
+  }
+  const { time, level, code, msg, err, ...fields } = entry;
+  const name = typeof level === 'string' ? level : 'info';
+  const parts = [
+    picocolors.dim(typeof time === 'string' ? time.slice(11, 23) : ''),
+    (colours[name] ?? picocolors.cyan)(name.toUpperCase().padEnd(5)),
+  ];
+  if (typeof code === 'string') parts.push(picocolors.bold(code));
+  if (typeof msg === 'string') parts.push(printable(msg));
+  for (const [key, value] of Object.entries(fields)) {
+    parts.push(
+      picocolors.dim(
+        `${printable(key)}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`,
+      ),
+    );
+  }
+  return parts.join(' ') + errorText(err);
+}
+
+function errorText(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return '';
+  const stack = 'stack' in error && typeof error.stack === 'string' ? error.stack : JSON.stringify(error);
+  return `\n  ${stack.split('\n').map(printable).join('\n  ')}`;
+}
+
+/** Text of others without the control characters that would steer a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+}
