@@ -105,7 +105,7 @@ export class MetricBuilder {
       },
     });
     // A gauge without a value yet is left out of the page, where a 0 would be a lie; prom-client starts with one.
-    gauge.remove();
+    gauge.remove({});
     return new CellFamily(
       labels,
       (values) => {

@@ -10,6 +10,7 @@ export type { HealthInputs } from './health.js';
 export { logCodes, logLevels } from './log-codes.js';
 export type { LogCode, LogLevel } from './log-codes.js';
 export { createLogger } from './logger.js';
-export type { LineSink, LogFields, Logger, LoggerOptions } from './logger.js';
+export type { LogFields, Logger, LoggerOptions } from './logger.js';
 export { createMetrics } from './metrics.js';
 export type { Metrics, MetricsOptions } from './metrics.js';
+export type { LineSink } from './pretty.js';

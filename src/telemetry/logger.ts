@@ -2,12 +2,8 @@ import { pino } from 'pino';
 import { toHex } from '../types/index.js';
 import { LineLimiter } from './line-limiter.js';
 import { prettyStream } from './pretty.js';
+import type { LineSink } from './pretty.js';
 import type { LogCode, LogLevel } from './log-codes.js';
-
-/** Takes whole lines. */
-export interface LineSink {
-  write(line: string): void;
-}
 
 export interface LoggerOptions {
   readonly level: LogLevel;

@@ -1,5 +1,9 @@
 import picocolors from 'picocolors';
-import type { LineSink } from './logger.js';
+
+/** Takes whole lines. */
+export interface LineSink {
+  write(line: string): void;
+}
 
 const colours: Readonly<Record<string, (text: string) => string>> = {
   trace: picocolors.dim,
