@@ -5,7 +5,7 @@ export const bounds = {
   /** A BlockHeader has at most 262 bytes. */
   maxHeaderBytes: 512,
   /** A TransactionResult has at most 38 bytes. */
-  maxResultBytes: 64,
+  maxResultBytes: 128,
   /** A certificate of 64 signatures of 70 bytes each. */
   maxCertificateBytes: 8 * 1024,
   /** A PreparedCertificate: a header and 64 signatures. */
