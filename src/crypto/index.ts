@@ -5,5 +5,6 @@
 export * from './ids.js';
 export * from './merkle.js';
 export * from './sha256.js';
+export * from './state-tree/index.js';
 export * from './types.js';
 export * from './zip215.js';

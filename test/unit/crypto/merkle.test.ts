@@ -42,7 +42,7 @@ describe('Merkle trees of RFC 6962', () => {
       for (let index = 0; index < size; index++) {
         const path = paths[index]!;
         expect(path).toEqual(merklePath(leaves, index));
-        const climb = (at: number, of: number, along = path): string => {
+        const climb = (at: number, of: number, along: readonly Uint8Array[] = path): string => {
           const reached = merkleRootFromPath(leaves[index]!, at, of, along);
           return reached === undefined ? 'none' : toHex(reached);
         };

@@ -125,31 +125,21 @@ describe('createVerifierPool', () => {
   });
 
   it('does the work of a lost thread again, and replaces the thread', async () => {
-    const started: Worker[] = [];
-    const post = Worker.prototype.postMessage;
-    jest.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, ...args) {
-      if (!started.includes(this)) started.push(this);
-      post.apply(this, args as Parameters<typeof post>);
-    });
+    const posts = jest.spyOn(Worker.prototype, 'postMessage');
     const pool = open({ threads: 1, inlineChecks: 0, maxBatch: 32 });
     await pool.verify(range(0, 10).map((number) => checkOf(number)));
     const asked = pool.verify(range(100, 400).map((number) => checkOf(number, number % 2 === 0)));
-    await started[0]!.terminate();
+    await (posts.mock.contexts[0] as Worker).terminate();
     expect(await asked).toEqual(range(100, 400).map((number) => number % 2 === 0));
     expect(pool.stats()).toMatchObject({ crashes: 1, liveThreads: 1, waiting: 0 });
-    expect(started).toHaveLength(2);
+    expect(new Set(posts.mock.contexts).size).toBe(2);
   });
 
   it('goes on without threads when they cannot run', async () => {
-    const started: Worker[] = [];
-    const unref = Worker.prototype.unref;
-    jest.spyOn(Worker.prototype, 'unref').mockImplementation(function (this: Worker) {
-      started.push(this);
-      unref.call(this);
-    });
+    const unrefs = jest.spyOn(Worker.prototype, 'unref');
     const pool = open({ threads: 1, inlineChecks: 0, maxBatch: 8 });
     const asked = pool.verify(range(0, 50).map((number) => checkOf(number, number !== 7)));
-    await started[0]!.terminate();
+    await (unrefs.mock.contexts[0] as Worker).terminate();
     expect(await asked).toEqual(range(0, 50).map((number) => number !== 7));
     expect(await pool.verify([checkOf(99)])).toEqual([true]);
     expect(pool.stats()).toMatchObject({ crashes: 1, liveThreads: 0, inline: 51, waiting: 0 });

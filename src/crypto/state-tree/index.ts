@@ -1,0 +1,9 @@
+/**
+ * The state tree: a versioned, compressed sparse Merkle tree over the ledger's state (see README.md here), and the
+ * check of its proofs. It stores nothing: nodes are read through a NodeReader and new ones are handed back.
+ */
+export { stateKeyPath } from './hashing.js';
+export { StateTree } from './state-tree.js';
+export { StateTreeError } from './node.js';
+export type { NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
+export { verifyStatePath } from './verify.js';
