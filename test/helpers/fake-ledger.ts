@@ -2,8 +2,7 @@
  * A ledger in memory behind the api's ports, for tests of api and client: no consensus, hardly any rules, but real
  * headers, certificates, Merkle paths and state proofs, signed by real keys. Several nodes share one chain.
  */
-import { createPublicKey, verify, type KeyObject } from 'node:crypto';
-import { ed25519 } from '@noble/curves/ed25519.js';
+import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import {
   finalBlock,
   type FinalBlock,
@@ -59,24 +58,31 @@ import {
   toHex,
   type ChainId,
   type Height,
+  type Signature,
   type StateKey,
   type TxId,
 } from '../../src/types/index.js';
 import { FakeState } from './fake-state.js';
 
 export interface TestKey extends Signer {
-  readonly secretKey: Uint8Array;
+  /** Signs at once. */
+  signNow(message: Uint8Array): Signature;
 }
+
+/** DER of a PKCS #8 Ed25519 key (RFC 8410) up to the seed. */
+const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** A key from a name: the same each time. */
 export function testKey(name: string): TestKey {
-  const seed = new Uint8Array(32);
-  seed.set(new TextEncoder().encode(name).subarray(0, 32));
-  const { secretKey, publicKey } = ed25519.keygen(seed);
+  const seed = Buffer.alloc(32);
+  seed.write(name);
+  const key = createPrivateKey({ key: Buffer.concat([pkcs8Head, seed]), format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  const signNow = (message: Uint8Array): Signature => asSignature(new Uint8Array(sign(null, message, key)));
   return {
-    secretKey,
-    publicKey: asPublicKey(publicKey),
-    sign: (message) => Promise.resolve(asSignature(ed25519.sign(message, secretKey))),
+    publicKey: asPublicKey(new Uint8Array(spki.subarray(-32))),
+    sign: (message) => Promise.resolve(signNow(message)),
+    signNow,
   };
 }
 
@@ -168,15 +174,21 @@ export class FakeChain {
   readonly #pending = new Map<string, Pending>();
   readonly #finalBlocks = new Map<number, FinalBlock>();
   #commitScheduled = false;
+  #committing: Promise<void> = Promise.resolve();
 
-  constructor(options: { validators?: number; extraAccounts?: number } = {}) {
+  static async create(options: { validators?: number; extraAccounts?: number } = {}): Promise<FakeChain> {
+    const chain = new FakeChain(options);
+    await chain.#append([], [], chain.genesis.timeMs);
+    return chain;
+  }
+
+  private constructor(options: { validators?: number; extraAccounts?: number }) {
     const { genesis, validatorKeys } = testGenesis(options.validators ?? 4, options.extraAccounts ?? 0);
     this.genesis = genesis;
     this.validatorKeys = validatorKeys;
     this.genesisBytes = encodeGenesis(genesis);
     this.chainId = chainIdOf(this.genesisBytes);
     this.state = new FakeState(genesis);
-    this.#append([], [], genesis.timeMs);
   }
 
   get head(): StoredBlock {
@@ -249,25 +261,31 @@ export class FakeChain {
     this.#commitScheduled = true;
     setImmediate(() => {
       this.#commitScheduled = false;
-      if (!this.held) this.commit();
+      if (!this.held) void this.commit();
     });
   }
 
-  /** Commits all that is pending, or an empty block. */
-  commit(): void {
+  /** Commits all that is pending, or an empty block. One after the other. */
+  commit(): Promise<void> {
+    return (this.#committing = this.#committing.then(() => this.#commit()));
+  }
+
+  async #commit(): Promise<void> {
     const batch = [...this.#pending.values()].slice(0, this.genesis.parameters.maxBlockTransactions);
     const height = asHeight(this.head.height + 1);
     const results = batch.map(({ txId, payload }, index) => {
-      this.#pending.delete(toHex(txId));
-      this.locations.set(toHex(txId), { height, index });
       this.executions.set(toHex(txId), (this.executions.get(toHex(txId)) ?? 0) + 1);
       return encodeTransactionResult({ txId, ...this.#execute(payload, height, index, txId) });
     });
-    this.#append(
+    await this.#append(
       batch.map(({ bytes }) => bytes),
       results,
       this.genesis.timeMs + height,
     );
+    for (const [index, { txId }] of batch.entries()) {
+      this.#pending.delete(toHex(txId));
+      this.locations.set(toHex(txId), { height, index });
+    }
     const bySink = new Map<SubmissionSink, { numbers: number[]; indexes: number[] }>();
     for (const [index, { waiting }] of batch.entries()) {
       for (const { sink, number, handle } of waiting) {
@@ -323,7 +341,11 @@ export class FakeChain {
     return { code: 'OK', failedOperation: 0 };
   }
 
-  #append(envelopes: readonly Uint8Array[], results: readonly Uint8Array[], timeMs: number): void {
+  async #append(
+    envelopes: readonly Uint8Array[],
+    results: readonly Uint8Array[],
+    timeMs: number,
+  ): Promise<void> {
     const height = asHeight(this.blocks.length);
     const setHash = validatorSetHash({ validators: this.genesis.validators });
     const headerBytes = encodeBlockHeader({
@@ -334,7 +356,7 @@ export class FakeChain {
       prevHash: height === 0 ? asDigest(new Uint8Array(32)) : this.head.digest,
       transactionsRoot: merkleRoot(envelopes.map(merkleLeafHash)),
       resultsRoot: merkleRoot(results.map(merkleLeafHash)),
-      stateRoot: this.state.commit(height),
+      stateRoot: await this.state.commit(height),
       validatorSetHash: setHash,
       nextValidatorSetHash: setHash,
       timeMs,
@@ -375,7 +397,7 @@ export class FakeChain {
       digest,
       signatures: indexes.map((index) => ({
         validator: asValidatorIndex(index),
-        signature: asSignature(ed25519.sign(statement, this.validatorKeys[index]!.secretKey)),
+        signature: this.validatorKeys[index]!.signNow(statement),
       })),
     };
   }
@@ -513,13 +535,13 @@ export class FakeNode implements LedgerPort, ReadPort, HealthPort {
   }
   prove(keys: readonly StateKey[], height: Height): Promise<readonly StateProof[]> {
     const block = this.chain.blocks[height]!;
-    return Promise.resolve(
-      keys.map((key) =>
+    return Promise.all(
+      keys.map(async (key) =>
         this.tamperProof({
           header: block.headerBytes,
           ...(block.certificate === undefined ? {} : { certificate: block.certificate }),
           key,
-          ...this.chain.state.prove(key, height),
+          ...(await this.chain.state.prove(key, height)),
         }),
       ),
     );

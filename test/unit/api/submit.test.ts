@@ -16,6 +16,7 @@ import {
   type TestServer,
 } from '../../helpers/api-servers.js';
 import { FakeChain, FakeNode } from '../../helpers/fake-ledger.js';
+import { until } from '../../helpers/until.js';
 
 let pki: TestPki;
 let chain: FakeChain;
@@ -32,7 +33,7 @@ afterEach(async () => {
 });
 
 async function start(limits: Parameters<typeof serve>[2] = {}): Promise<void> {
-  chain = new FakeChain();
+  chain = await FakeChain.create();
   server = await serve(new FakeNode(chain), pki, limits);
   open.push(() => server.server.close(200));
   client = rawClient(server.address, grpcCredentials(await pki.issue('member', 'alpha')));
@@ -52,11 +53,6 @@ function submit(
     { envelope: { payload, signatures: [...signatures] } },
     timeoutMs,
   );
-}
-
-/** Waits for a condition that something else brings about. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('Submit', () => {
@@ -117,12 +113,12 @@ describe('Submit', () => {
     await start();
     let transaction: SignedTransaction;
     if (what === 'another chain') {
-      const other = new FakeChain({ validators: 7 });
+      const other = await FakeChain.create({ validators: 7 });
       transaction = await signedTransfer(other);
     } else if (what === 'another sender') {
       transaction = await signedTransfer(chain, { sender: 'beta' });
     } else if (what === 'a past height') {
-      chain.commit();
+      await chain.commit();
       transaction = await signedTransfer(chain, { validFor: 0 });
     } else {
       transaction = await signedTransfer(chain);
@@ -171,7 +167,10 @@ describe('Submit', () => {
     ],
   ])('refuses %s before the node sees it', async (_what, request, reason) => {
     await start();
-    const { error, info } = await invoke((body, options, callback) => client.submit(body, options, callback), request);
+    const { error, info } = await invoke(
+      (body, options, callback) => client.submit(body, options, callback),
+      request,
+    );
     expect(error!.code).toBe(status.INVALID_ARGUMENT);
     expect(info!.reason).toBe(reason);
     expect(server.node.submitted).toBe(0);
