@@ -131,13 +131,17 @@ export type Statement =
     }
   | { readonly kind: 'checkpoint'; readonly height: Height; readonly digest: Digest }
   | { readonly kind: 'viewChange'; readonly body: ViewChange }
-  | {
-      readonly kind: 'newView';
-      readonly view: View;
-      readonly viewChanges: readonly SignedViewChange[];
-      /** Blocks to propose again, in order of height; the driver signs a PRE_PREPARE statement for each. */
-      readonly reproposals: readonly { readonly height: Height; readonly digest: Digest }[];
-    };
+  | NewViewStatement;
+
+/** Start of a view by its primary. */
+export interface NewViewStatement {
+  readonly kind: 'newView';
+  readonly view: View;
+  /** Of exactly a quorum, in ascending order of sender. */
+  readonly viewChanges: readonly SignedViewChange[];
+  /** Blocks to propose again, in order of height; the driver signs a PRE_PREPARE statement for each. */
+  readonly reproposals: readonly { readonly height: Height; readonly digest: Digest }[];
+}
 
 /** A signed message as it goes over the wire. */
 export type OutboundMessage = PrePrepare | Prepare | Commit | Checkpoint | SignedViewChange | SignedNewView;
@@ -160,7 +164,9 @@ export type LogRecord =
   /** The prepared certificate of the highest view per height. */
   | { readonly kind: 'prepared'; readonly height: Height; readonly certificate: PreparedCertificate }
   /** Proof that the current view started. */
-  | { readonly kind: 'newView'; readonly message: SignedNewView };
+  | { readonly kind: 'newView'; readonly message: SignedNewView }
+  /** What this replica is about to sign as primary of a view that starts: after a restart it says exactly this again. */
+  | { readonly kind: 'newViewDraft'; readonly statement: NewViewStatement };
 
 /**
  * What the driver does. Order: effects of one step in order, steps in order. A `cast`, `send` or `commit` never

@@ -1,0 +1,189 @@
+import { equalBytes, toHex, unreachable } from '../types/index.js';
+import { catchUpToBase, endSync, updateSync } from './catch-up.js';
+import { castCheckpoint, receiveCheckpoint, updateQuorumDurable } from './checkpoint.js';
+import { discardBlocks, learnCertificate } from './finality.js';
+import { Outbox } from './outbox.js';
+import { proposeBuilt, receivePrePrepare, updateBuildOrder } from './proposals.js';
+import { restoreState } from './restart.js';
+import { learnBlock, maxCertifiedAhead, type KnownBlock, type ReplicaState } from './state.js';
+import { receiveStatus } from './status.js';
+import { heardFrom, overdue, setDemand, timerFired, updateTimers } from './timers.js';
+import type { ConsensusConfig, ConsensusEffect, ConsensusEvent, RestoredState } from './types.js';
+import { receiveNewView, receiveViewChange, tryNewView } from './view-change.js';
+import { advance, receiveVote } from './voting.js';
+
+/** A replica and what the driver is to do next. */
+export interface Step {
+  readonly state: ReplicaState;
+  readonly effects: readonly ConsensusEffect[];
+}
+
+/**
+ * A replica as it starts: from genesis, or from what a restart finds. The effects are those of a first step: votes cast
+ * before are cast again, word for word. Throws a DefectError on a log that this program cannot have written.
+ */
+export function createReplica(config: ConsensusConfig, restored: RestoredState): Step {
+  const out = new Outbox();
+  const state = restoreState(config, restored, out);
+  settle(state, out);
+  return { state, effects: out.finish() };
+}
+
+/**
+ * Takes one event. Deterministic: the same state and event give the same state and effects. The state is changed in
+ * place and returned; the caller hands it over and uses it only through what this module exports.
+ */
+export function step(state: ReplicaState, event: ConsensusEvent): Step {
+  if (state.halted) return { state, effects: [] };
+  const out = new Outbox();
+  handle(state, out, event);
+  settle(state, out);
+  return { state, effects: out.finish() };
+}
+
+/** What follows from the state, whatever the event was. */
+function settle(state: ReplicaState, out: Outbox): void {
+  advance(state, out);
+  tryNewView(state, out);
+  if (state.halted) return;
+  updateBuildOrder(state, out);
+  updateSync(state, out);
+  updateTimers(state, out);
+}
+
+function handle(state: ReplicaState, out: Outbox, event: ConsensusEvent): void {
+  switch (event.kind) {
+    case 'message':
+      heardFrom(state, event.from);
+      {
+        handleMessage(state, out, event);
+        return;
+      }
+    case 'status':
+      heardFrom(state, event.from);
+      {
+        receiveStatus(state, out, event.from, event.status);
+        return;
+      }
+    case 'built': {
+      proposeBuilt(state, out, event);
+      return;
+    }
+    case 'executed': {
+      handleExecuted(state, event);
+      return;
+    }
+    case 'committed': {
+      handleCommitted(state, out, event);
+      return;
+    }
+    case 'certified': {
+      handleCertified(state, out, event);
+      return;
+    }
+    case 'syncEnded': {
+      endSync(state);
+      return;
+    }
+    case 'demand': {
+      setDemand(state, event.pending);
+      return;
+    }
+    case 'overdue': {
+      overdue(state, out);
+      return;
+    }
+    case 'timer': {
+      timerFired(state, out, event.timer);
+      return;
+    }
+    default:
+      return unreachable(event);
+  }
+}
+
+function handleMessage(
+  state: ReplicaState,
+  out: Outbox,
+  { from, message }: Extract<ConsensusEvent, { readonly kind: 'message' }>,
+): void {
+  switch (message.kind) {
+    case 'prePrepare': {
+      receivePrePrepare(state, out, from, message);
+      return;
+    }
+    case 'prepare':
+    case 'commit': {
+      receiveVote(state, out, from, message.message);
+      return;
+    }
+    case 'checkpoint': {
+      receiveCheckpoint(state, out, from, message.message);
+      return;
+    }
+    case 'viewChange': {
+      receiveViewChange(state, out, from, message.viewChange);
+      return;
+    }
+    case 'newView': {
+      const { view } = state;
+      receiveNewView(state, out, from, message);
+      if (state.view !== view || !state.changing) catchUpToBase(state, state.inheritedHeight);
+      return;
+    }
+    default:
+      return unreachable(message);
+  }
+}
+
+function handleExecuted(
+  state: ReplicaState,
+  event: Extract<ConsensusEvent, { readonly kind: 'executed' }>,
+): void {
+  const known = state.blocks.get(toHex(event.digest));
+  // Given up meanwhile.
+  if (known?.execution !== 'running') return;
+  known.execution = event.outcome;
+}
+
+function handleCommitted(
+  state: ReplicaState,
+  out: Outbox,
+  { height, digest }: Extract<ConsensusEvent, { readonly kind: 'committed' }>,
+): void {
+  if (height <= state.durable.height || height > state.decided.height) return;
+  const slot = state.slots.get(height);
+  const known = state.blocks.get(toHex(digest));
+  if (slot?.certificate === undefined || known === undefined) return;
+  state.durable = {
+    height,
+    digest,
+    timeMs: known.block.header.timeMs,
+    certificate: slot.certificate,
+  };
+  const rivals: KnownBlock[] = [];
+  for (const [key, other] of state.blocks) {
+    const at = other.block.header.height;
+    if (at > height) continue;
+    const certified = state.slots.get(at)?.certificate;
+    // The state of a committed block is the driver's to fold away.
+    if (certified !== undefined && equalBytes(other.block.digest, certified.digest)) state.blocks.delete(key);
+    else rivals.push(other);
+  }
+  for (const below of state.slots.keys()) if (below <= height) state.slots.delete(below);
+  discardBlocks(state, out, rivals);
+  updateQuorumDurable(state);
+  castCheckpoint(state, out);
+}
+
+function handleCertified(
+  state: ReplicaState,
+  out: Outbox,
+  { block, certificate }: Extract<ConsensusEvent, { readonly kind: 'certified' }>,
+): void {
+  const { height } = block.header;
+  if (!equalBytes(certificate.digest, block.digest)) return;
+  if (height <= state.decided.height || height > state.decided.height + maxCertifiedAhead) return;
+  learnCertificate(state, out, certificate);
+  if (!state.halted) learnBlock(state, block);
+}
