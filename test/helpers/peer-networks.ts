@@ -99,7 +99,7 @@ export interface TestNode {
   tls: TlsMaterial;
   network: PeerNetwork;
   /** Stops it and starts another one in its place, on the same port unless told otherwise. */
-  restart(changes?: Partial<PeerNetworkOptions>): Promise<void>;
+  readonly restart: (changes?: Partial<PeerNetworkOptions>) => Promise<void>;
 }
 
 export interface NodeSetup {
@@ -112,7 +112,7 @@ export interface TestConsortium {
   readonly authority: KeyAndCertificate;
   readonly validators: readonly PeerValidator[];
   readonly chainId: ChainId;
-  node(index: number): TestNode;
+  readonly node: (index: number) => TestNode;
   start(): Promise<void>;
   allConnected(): Promise<void>;
   stop(): Promise<void>;
