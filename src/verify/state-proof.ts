@@ -25,7 +25,8 @@ export interface StateExpectation {
 }
 
 /**
- * Checks a state proof, as `decodeStateProof` or `stateProofFromWire` gave it, against the genesis. Says what the key had at the proof's height, not that it still has it.
+ * Checks a state proof, as `decodeStateProof` or `stateProofFromWire` gave it, against the genesis. Says what the key
+ * had at the proof's height, not that it still has it.
  */
 export function verifyStateProof(
   trust: ChainTrust,
