@@ -140,6 +140,12 @@ export class Mempool {
     return expired;
   }
 
+  /** Takes out a waiting transaction that turned out to be one that no block may hold. One in flight stays. */
+  evict(txId: TxId): void {
+    const entry = this.#byTxId.get(hashKey(txId));
+    if (entry?.blocks === 0) this.#remove(entry);
+  }
+
   /** A body by its leaf hash, whether pending or in flight. */
   getByLeafHash(leafHash: Hash): CheckedTransaction | undefined {
     return this.#byLeaf.get(hashKey(leafHash))?.transaction;
@@ -156,6 +162,11 @@ export class Mempool {
   /** Whether a transaction waits for a block. */
   hasPending(): boolean {
     return this.#members.pending > 0;
+  }
+
+  /** Number of transactions that wait for a block. */
+  get pendingTransactions(): number {
+    return this.#members.pending;
   }
 
   /** Whether a client's transaction was not relayed yet. */
