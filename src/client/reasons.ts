@@ -58,6 +58,11 @@ const refusals = {
     retry: 'never',
     meaning: "The signatures do not satisfy the sender's key policy, so the sender can't be charged with it.",
   },
+  ACCOUNT_NOT_AUTHORIZED: {
+    code: status.PERMISSION_DENIED,
+    retry: 'never',
+    meaning: 'The signatures do not satisfy the key policy of an account that pays.',
+  },
   EXPIRED: {
     code: status.FAILED_PRECONDITION,
     retry: 'never',

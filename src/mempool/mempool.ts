@@ -35,7 +35,7 @@ export class Mempool {
   readonly #byTxId = new Map<string, Entry>();
   readonly #members = new MemberQueues();
   readonly #relay: RelayQueue;
-  /** By the last height at which an entry may be in a block. */
+  /** Counted entries by the last height at which they may be in a block. */
   readonly #expiry = new Map<Height, List<Entry>>();
   /** Blocks in flight by digest. */
   readonly #blocks = new Map<string, readonly Entry[]>();
@@ -292,7 +292,7 @@ export class Mempool {
     return refusal;
   }
 
-  /** Makes an entry that is neither pending nor counted yet. */
+  /** Makes an entry that is neither pending nor counted yet: it stays as long as a block in flight holds it. */
   #add(transaction: CheckedTransaction, leafKey: string, txKey: string, nowMs: number): Entry {
     const member = this.#members.queueOf(transaction.payload.sender);
     const entry: Entry = {
@@ -317,18 +317,18 @@ export class Mempool {
     this.#uncountedBytes += entry.bytes;
     this.#byLeaf.set(leafKey, entry);
     if (!this.#byTxId.has(txKey)) this.#byTxId.set(txKey, entry);
-    const lastHeight = transaction.payload.validUntilHeight;
+    return entry;
+  }
+
+  /** Takes responsibility for an entry: counts it towards the bounds, and keeps it until it is settled or expired. */
+  #charge(entry: Entry): void {
+    const lastHeight = entry.transaction.payload.validUntilHeight;
     let list = this.#expiry.get(lastHeight);
     if (list === undefined) {
       list = new List();
       this.#expiry.set(lastHeight, list);
     }
     entry.expiryNode = list.push(entry);
-    return entry;
-  }
-
-  /** Counts an entry towards the bounds. */
-  #charge(entry: Entry): void {
     entry.counted = true;
     entry.member.count++;
     entry.member.bytes += entry.bytes;

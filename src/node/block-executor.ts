@@ -1,0 +1,217 @@
+import { encodeTransactionResult, type BlockHeader } from '../codec/index.js';
+import {
+  merkleLeafHash,
+  merkleRoot,
+  type NodeReader,
+  type StateTree,
+  type TreeUpdate,
+} from '../crypto/index.js';
+import {
+  applyBlock,
+  BlockHashes,
+  readsOf,
+  replayWindowStart,
+  windowAbove,
+  type BlockOutput,
+  type CheckedTransaction,
+  type CommittedHashes,
+  type StateView,
+} from '../ledger/index.js';
+import type { Store } from '../storage/types.js';
+import { idName } from './id-name.js';
+import { asHeight, DefectError, equalBytes, invariant, toHex } from '../types/index.js';
+import type { Digest, Hash, Height, StateKey } from '../types/index.js';
+
+/** What executing transactions on a parent's state gave. It waits in memory until its block is committed or dropped. */
+export interface Execution {
+  readonly parent: Digest;
+  readonly height: Height;
+  readonly transactions: readonly CheckedTransaction[];
+  readonly transactionHashes: readonly Hash[];
+  readonly output: BlockOutput;
+  /** Canonical TransactionResults in order. */
+  readonly resultBytes: readonly Uint8Array[];
+  readonly transactionsRoot: Hash;
+  readonly resultsRoot: Hash;
+  readonly tree: TreeUpdate;
+  /** Tree nodes of this block by their storage key. */
+  readonly nodes: ReadonlyMap<string, Uint8Array>;
+  readonly hashes: BlockHashes;
+}
+
+/** What the header of a block must say of its execution. */
+export type ExecutionRoots = Pick<
+  BlockHeader,
+  'transactionsRoot' | 'resultsRoot' | 'stateRoot' | 'transactionCount'
+>;
+
+export interface BlockExecutorOptions {
+  readonly store: Store;
+  readonly tree: StateTree;
+  /** Idempotency hashes of the committed blocks; kept up to date here. */
+  readonly committedHashes: CommittedHashes;
+  readonly validityWindowBlocks: number;
+}
+
+/**
+ * Executes blocks on top of the committed state and of blocks in flight. Each execution is an overlay, found by its
+ * block's digest; nothing is written here. Executions run one after the other.
+ */
+export class BlockExecutor {
+  readonly #options: BlockExecutorOptions;
+  readonly #overlays = new Map<string, Execution>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BlockExecutorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Executes transactions as the block at `height` on the state after `parent`, which is the committed head or has an
+   * overlay. Undefined when it is neither, or no longer: then the answer would be about a past that is no more.
+   */
+  run(
+    parent: Digest,
+    height: Height,
+    timeMs: number,
+    transactions: readonly CheckedTransaction[],
+  ): Promise<Execution | undefined> {
+    const result = this.#last.then(() => this.#run(parent, height, timeMs, transactions));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Keeps an execution as the overlay of a block. */
+  keep(digest: Digest, execution: Execution): void {
+    this.#overlays.set(toHex(digest), execution);
+  }
+
+  overlay(digest: Digest): Execution | undefined {
+    return this.#overlays.get(toHex(digest));
+  }
+
+  discard(digest: Digest): void {
+    this.#overlays.delete(toHex(digest));
+  }
+
+  /** The block of this overlay is durable now: its effects are read from the store from here on. */
+  committed(digest: Digest): void {
+    const execution = this.overlay(digest);
+    invariant(execution !== undefined, 'a committed block was executed here');
+    const { committedHashes, tree, validityWindowBlocks } = this.#options;
+    committedHashes.add(execution.height, execution.output.idempotencyHashes);
+    committedHashes.dropBelow(replayWindowStart(asHeight(execution.height + 1), validityWindowBlocks));
+    this.discard(digest);
+    // After the executions that are under way: one of them may still read another candidate of this height, whose
+    // nodes must not be taken for those of a committed version.
+    this.#last = this.#last.then(() => {
+      tree.committed(execution.tree);
+    });
+  }
+
+  /** Number of overlays. */
+  get size(): number {
+    return this.#overlays.size;
+  }
+
+  async #run(
+    parent: Digest,
+    height: Height,
+    timeMs: number,
+    transactions: readonly CheckedTransaction[],
+  ): Promise<Execution | undefined> {
+    const chain = this.#chainTo(parent);
+    if (chain === undefined) return undefined;
+    const values = await this.#prefetch(readsOf(transactions), chain);
+    if (!this.#stillBelow(chain, parent)) return undefined;
+    const state: StateView = {
+      get(key) {
+        const value = values.get(key);
+        if (value === undefined && !values.has(key)) {
+          throw new DefectError(`The state key "${key}" was read without being declared.`);
+        }
+        return value;
+      },
+    };
+    const window = windowAbove(
+      this.#options.committedHashes,
+      chain.map((execution) => execution.hashes),
+    );
+    const output = applyBlock({ height, timeMs, transactions, state, window });
+    const base = asHeight(height - 1);
+    const tree = await this.#options.tree.update(this.#reader(chain), base, height, output.writes);
+    if (!this.#stillBelow(chain, parent)) return undefined;
+    const resultBytes = output.results.map(encodeTransactionResult);
+    const transactionHashes = transactions.map((transaction) => transaction.leafHash);
+    return {
+      parent,
+      height,
+      transactions,
+      transactionHashes,
+      output,
+      resultBytes,
+      transactionsRoot: merkleRoot(transactionHashes),
+      resultsRoot: merkleRoot(resultBytes.map(merkleLeafHash)),
+      tree,
+      nodes: new Map(tree.nodes.map(({ key, value }) => [idName(key), value])),
+      hashes: BlockHashes.of(height, output.idempotencyHashes),
+    };
+  }
+
+  /** Overlays from the committed head (exclusive) up to a block, ascending; undefined when they don't connect. */
+  #chainTo(digest: Digest): readonly Execution[] | undefined {
+    const head = this.#options.store.head();
+    if (head === undefined) return undefined;
+    const chain: Execution[] = [];
+    let current = digest;
+    while (!equalBytes(current, head.digest)) {
+      const execution = this.overlay(current);
+      if (execution === undefined || execution.height <= head.height) return undefined;
+      chain.unshift(execution);
+      current = execution.parent;
+    }
+    return chain;
+  }
+
+  /** Whether the committed head is still the parent or below it on the same chain. */
+  #stillBelow(chain: readonly Execution[], parent: Digest): boolean {
+    const head = this.#options.store.head();
+    if (head === undefined) return false;
+    if (equalBytes(head.digest, parent)) return true;
+    return chain.some((execution) => equalBytes(execution.parent, head.digest));
+  }
+
+  async #prefetch(
+    keys: readonly StateKey[],
+    chain: readonly Execution[],
+  ): Promise<ReadonlyMap<StateKey, Uint8Array | undefined>> {
+    const values = new Map<StateKey, Uint8Array | undefined>();
+    const missing: StateKey[] = [];
+    for (const key of keys) {
+      const overlay = chain.findLast((execution) => execution.output.writes.has(key));
+      if (overlay === undefined) missing.push(key);
+      else values.set(key, overlay.output.writes.get(key));
+    }
+    const read = await this.#options.store.stateMany(missing);
+    for (const [index, key] of missing.entries()) values.set(key, read[index]);
+    return values;
+  }
+
+  #reader(chain: readonly Execution[]): NodeReader {
+    const { store } = this.#options;
+    if (chain.length === 0) return { readNodes: (keys) => store.treeNodes(keys) };
+    return {
+      async readNodes(keys) {
+        const nodes = keys.map((key) => {
+          const name = idName(key);
+          return chain.findLast((execution) => execution.nodes.has(name))?.nodes.get(name);
+        });
+        const missing = keys.filter((_, index) => nodes[index] === undefined);
+        if (missing.length === 0) return nodes;
+        const read = await store.treeNodes(missing);
+        let next = 0;
+        return nodes.map((node) => node ?? read[next++]);
+      },
+    };
+  }
+}

@@ -1,0 +1,197 @@
+import { merkleLeafHash, merkleRoot } from '../crypto/index.js';
+import type { BlockRef } from '../consensus/types.js';
+import type { CheckedTransaction } from '../ledger/types.js';
+import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
+import { equalBytes, invariant, toHex } from '../types/index.js';
+import type { Clock, PeerPort } from './ports.js';
+
+/** Where bodies may be at hand already. */
+export interface BodySource {
+  getByLeafHash(leafHash: Hash): CheckedTransaction | undefined;
+}
+
+/** Bodies of one block, in order. */
+export interface BlockBodies {
+  readonly transactionHashes: readonly Hash[];
+  readonly transactions: readonly CheckedTransaction[];
+}
+
+/** `invalid`: a body named by the block is no acceptable transaction, or the hash list is a lie; certain and for ever.
+ * `dropped`: the block was given up. */
+export type GatherOutcome = BlockBodies | 'invalid' | 'dropped';
+
+interface Gathering {
+  readonly block: BlockRef;
+  hashes: readonly Hash[] | undefined;
+  /** By position in the block. */
+  found: (CheckedTransaction | undefined)[];
+  /** Positions by hexadecimal hash. */
+  readonly missing: Map<string, number>;
+  source: ValidatorIndex;
+  cancelRetry: () => void;
+  readonly waiters: ((outcome: GatherOutcome) => void)[];
+}
+
+export interface BodyGathererOptions {
+  readonly clock: Clock;
+  readonly peers: PeerPort;
+  readonly mempool: BodySource;
+  /** Decodes envelopes and checks their signatures; undefined for one that is refused. */
+  readonly check: (envelopes: readonly Uint8Array[]) => Promise<readonly (CheckedTransaction | undefined)[]>;
+  /** Asks another peer after so long. */
+  readonly retryMs: number;
+}
+
+/**
+ * Gets the bodies of proposed blocks: from the mempool, else from the validator that proposed or prepared the block,
+ * else from the others in turn, for as long as the block is wanted. What a peer sends is kept only if its hash was
+ * asked for, so memory is bounded by the blocks in flight.
+ */
+export class BodyGatherer {
+  readonly #options: BodyGathererOptions;
+  readonly #gatherings = new Map<string, Gathering>();
+
+  constructor(options: BodyGathererOptions) {
+    this.#options = options;
+  }
+
+  /** Bodies of a block, once all are at hand. */
+  gather(block: BlockRef, source: ValidatorIndex): Promise<GatherOutcome> {
+    return new Promise((resolve) => {
+      const key = toHex(block.digest);
+      const running = this.#gatherings.get(key);
+      if (running !== undefined) {
+        running.waiters.push(resolve);
+        return;
+      }
+      const gathering: Gathering = {
+        block,
+        hashes: undefined,
+        found: [],
+        missing: new Map(),
+        source,
+        cancelRetry: () => undefined,
+        waiters: [resolve],
+      };
+      this.#gatherings.set(key, gathering);
+      if (block.transactionHashes !== undefined && !this.#setHashes(gathering, block.transactionHashes)) {
+        this.#finish(key, gathering, 'invalid');
+      } else this.#progress(key, gathering);
+    });
+  }
+
+  /** Gives a block up. */
+  drop(digest: Digest): void {
+    const key = toHex(digest);
+    const gathering = this.#gatherings.get(key);
+    if (gathering !== undefined) this.#finish(key, gathering, 'dropped');
+  }
+
+  /** Takes an answer of a peer. */
+  async receive(
+    from: ValidatorIndex,
+    digest: Digest,
+    transactionHashes: readonly Hash[],
+    envelopes: readonly Uint8Array[],
+  ): Promise<void> {
+    const key = toHex(digest);
+    const gathering = this.#gatherings.get(key);
+    if (gathering === undefined) return;
+    if (gathering.hashes === undefined) {
+      const root = gathering.block.header.transactionsRoot;
+      const matches =
+        transactionHashes.length === gathering.block.header.transactionCount &&
+        equalBytes(merkleRoot(transactionHashes), root);
+      if (!matches) {
+        this.#askNext(gathering, from);
+        return;
+      }
+      if (!this.#setHashes(gathering, transactionHashes)) {
+        this.#finish(key, gathering, 'invalid');
+        return;
+      }
+    }
+    const wanted = envelopes.filter((envelope) => gathering.missing.has(toHex(merkleLeafHash(envelope))));
+    const checked = await this.#options.check(wanted);
+    if (this.#gatherings.get(key) !== gathering) return;
+    for (const transaction of checked) {
+      if (transaction === undefined) {
+        // Its hash was asked for, so the block itself names it.
+        this.#finish(key, gathering, 'invalid');
+        return;
+      }
+      this.#found(gathering, toHex(transaction.leafHash), transaction);
+    }
+    if (envelopes.length === 0) this.#askNext(gathering, from);
+    this.#progress(key, gathering);
+  }
+
+  /** Gives all up. */
+  stop(): void {
+    for (const [key, gathering] of [...this.#gatherings]) this.#finish(key, gathering, 'dropped');
+  }
+
+  /** False when a hash stands there twice: no valid block has that. */
+  #setHashes(gathering: Gathering, hashes: readonly Hash[]): boolean {
+    gathering.hashes = hashes;
+    gathering.found = hashes.map((hash) => this.#options.mempool.getByLeafHash(hash));
+    for (const [position, hash] of hashes.entries()) {
+      if (gathering.found[position] !== undefined) continue;
+      const key = toHex(hash);
+      if (gathering.missing.has(key)) return false;
+      gathering.missing.set(key, position);
+    }
+    return true;
+  }
+
+  #found(gathering: Gathering, hash: string, transaction: CheckedTransaction): void {
+    const position = gathering.missing.get(hash);
+    if (position === undefined) return;
+    gathering.missing.delete(hash);
+    gathering.found[position] = transaction;
+  }
+
+  #progress(key: string, gathering: Gathering): void {
+    if (gathering.hashes !== undefined && gathering.missing.size === 0) {
+      const transactions = gathering.found.filter((transaction) => transaction !== undefined);
+      invariant(
+        transactions.length === gathering.hashes.length,
+        'each hash has its body once none is missing',
+      );
+      this.#finish(key, gathering, { transactionHashes: gathering.hashes, transactions });
+      return;
+    }
+    this.#ask(gathering);
+  }
+
+  #ask(gathering: Gathering): void {
+    gathering.cancelRetry();
+    const { clock, peers, retryMs } = this.#options;
+    const wanted = [...gathering.missing.values()].flatMap((position) => gathering.hashes?.[position] ?? []);
+    peers.requestBodies(gathering.source, gathering.block.digest, wanted);
+    gathering.cancelRetry = clock.setTimer(retryMs, () => {
+      // Some may have arrived by relay meanwhile.
+      for (const [key, position] of [...gathering.missing]) {
+        const hash = gathering.hashes?.[position];
+        const known = hash === undefined ? undefined : this.#options.mempool.getByLeafHash(hash);
+        if (known !== undefined) this.#found(gathering, key, known);
+      }
+      this.#askNext(gathering, gathering.source);
+      this.#progress(toHex(gathering.block.digest), gathering);
+    });
+  }
+
+  /** Turns to the connected peer after `tried`. */
+  #askNext(gathering: Gathering, tried: ValidatorIndex): void {
+    if (tried !== gathering.source) return;
+    const connected = this.#options.peers.connected();
+    const next = connected.find((index) => index > tried) ?? connected[0];
+    if (next !== undefined) gathering.source = next;
+  }
+
+  #finish(key: string, gathering: Gathering, outcome: GatherOutcome): void {
+    gathering.cancelRetry();
+    this.#gatherings.delete(key);
+    for (const waiter of gathering.waiters) waiter(outcome);
+  }
+}

@@ -1,0 +1,153 @@
+import { encodeBlockHeader, type BlockHeader, type Parameters } from '../codec/index.js';
+import { headerDigest } from '../crypto/index.js';
+import type { BlockRef, ConsensusEffect } from '../consensus/types.js';
+import type { CheckedTransaction } from '../ledger/index.js';
+import type { Mempool } from '../mempool/index.js';
+import type { ChainId, Hash, ValidatorIndex } from '../types/index.js';
+import type { BlockExecutor, Execution } from './block-executor.js';
+import type { Clock } from './ports.js';
+import { admissible, type Proposals } from './proposals.js';
+
+/** Standing order of the consensus core. */
+export type BuildOrder = Extract<ConsensusEffect, { kind: 'build' }>;
+
+export interface BuilderOptions {
+  readonly clock: Clock;
+  readonly mempool: Mempool;
+  readonly executor: BlockExecutor;
+  readonly proposals: Proposals;
+  readonly parameters: Parameters;
+  readonly chainId: ChainId;
+  readonly validatorSetHash: Hash;
+  readonly self: ValidatorIndex;
+  /** While other blocks are in flight, waits so long for more transactions before it builds a small block. */
+  readonly batchDelayMs: number;
+  /** A block of so many transactions is not held back. */
+  readonly batchTransactions: number;
+  readonly built: (order: BuildOrder, block: BlockRef) => void;
+  /** A transaction turned out to be one that no block may hold. */
+  readonly inadmissible: (transaction: CheckedTransaction, code: string) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Builds blocks on order of the core: takes transactions from the mempool, executes them on the parent, and makes the
+ * header. With nothing in flight it builds at once, so that a lone payment waits for nobody; with blocks in flight it
+ * lets transactions gather, so that blocks grow with the load.
+ */
+export class BlockBuilder {
+  readonly #options: BuilderOptions;
+  #order: BuildOrder | undefined;
+  #building = false;
+  #cancelDelay: (() => void) | undefined;
+  /** Blocks that were built here or proposed to us and are not committed yet: set by the driver. */
+  blocksInFlight = 0;
+
+  constructor(options: BuilderOptions) {
+    this.#options = options;
+  }
+
+  setOrder(order: BuildOrder): void {
+    this.#order = order;
+    this.poke();
+  }
+
+  clearOrder(): void {
+    this.#order = undefined;
+    this.#stopWaiting();
+  }
+
+  /** Looks again whether there is something to build: after admissions and commits. */
+  poke(): void {
+    if (this.#order === undefined || this.#building) return;
+    const { mempool, batchTransactions, batchDelayMs, clock } = this.#options;
+    const available = mempool.pendingTransactions;
+    if (available === 0) return;
+    if (this.blocksInFlight === 0 || available >= batchTransactions) {
+      this.#stopWaiting();
+      this.#start();
+      return;
+    }
+    this.#cancelDelay ??= clock.setTimer(batchDelayMs, () => {
+      this.#cancelDelay = undefined;
+      if (!this.#building) this.#start();
+    });
+  }
+
+  #stopWaiting(): void {
+    this.#cancelDelay?.();
+    this.#cancelDelay = undefined;
+  }
+
+  #start(): void {
+    const order = this.#order;
+    if (order === undefined) return;
+    this.#building = true;
+    this.#build(order).then(
+      () => {
+        this.#building = false;
+        this.poke();
+      },
+      (error: unknown) => {
+        this.#building = false;
+        this.#options.failed(error);
+      },
+    );
+  }
+
+  async #build(order: BuildOrder): Promise<void> {
+    const { mempool, executor, parameters, clock } = this.#options;
+    let transactions: readonly CheckedTransaction[] = mempool.take({
+      height: order.height,
+      maxTransactions: parameters.maxBlockTransactions,
+      maxBytes: parameters.maxBlockBytes,
+    });
+    const timeMs = Math.max(Math.trunc(clock.wallMs()), order.parentTimeMs + 1);
+    while (transactions.length > 0) {
+      const execution = await executor.run(order.parent, order.height, timeMs, transactions);
+      if (execution === undefined || this.#order !== order) return;
+      const refused = new Set<number>();
+      for (const [index, { code }] of execution.output.results.entries()) {
+        const transaction = transactions[index];
+        if (admissible(code) || transaction === undefined) continue;
+        refused.add(index);
+        this.#options.inadmissible(transaction, code);
+      }
+      if (refused.size === 0) {
+        this.#finish(order, timeMs, execution);
+        return;
+      }
+      transactions = transactions.filter((_, index) => !refused.has(index));
+    }
+  }
+
+  #finish(order: BuildOrder, timeMs: number, execution: Execution): void {
+    const { chainId, validatorSetHash, self, proposals, executor } = this.#options;
+    const header: BlockHeader = {
+      version: 1,
+      chainId,
+      height: order.height,
+      view: order.view,
+      prevHash: order.parent,
+      transactionsRoot: execution.transactionsRoot,
+      resultsRoot: execution.resultsRoot,
+      stateRoot: execution.tree.root,
+      validatorSetHash,
+      nextValidatorSetHash: validatorSetHash,
+      timeMs,
+      proposer: self,
+      transactionCount: execution.transactions.length,
+    };
+    const headerBytes = encodeBlockHeader(header);
+    const digest = headerDigest(headerBytes);
+    executor.keep(digest, execution);
+    proposals.adopt(digest, execution.transactions);
+    this.#order = undefined;
+    this.#options.built(order, {
+      header,
+      headerBytes,
+      digest,
+      transactionHashes: execution.transactionHashes,
+    });
+  }
+}

@@ -1,0 +1,50 @@
+import type { Evidence, Parameters } from '../codec/index.js';
+import type { BlockRef, ConsensusConfig, Notice } from '../consensus/types.js';
+import type { StateTree } from '../crypto/index.js';
+import type { Mempool } from '../mempool/index.js';
+import type { BlockSource, SyncLimits } from '../sync/index.js';
+import type { Height, ValidatorIndex } from '../types/index.js';
+import type { Execution } from './block-executor.js';
+import type { DriverPorts } from './ports.js';
+
+/** What became of a message before the core saw it. */
+export type MessageOutcome = 'accepted' | 'malformed' | 'unverified';
+
+/** Hears what happens, for metrics and logs. Called on the event loop; must be cheap and must not throw. */
+export interface DriverObserver {
+  notice(notice: Notice): void;
+  message(from: ValidatorIndex, type: string, outcome: MessageOutcome, detail: string | undefined): void;
+  built(block: BlockRef): void;
+  judged(block: BlockRef, outcome: 'valid' | 'invalid' | 'refused', reason: string | undefined): void;
+  /** A block is durable. `storeMs`: from its commit certificate until then. */
+  committed(block: BlockRef, execution: Execution, storeMs: number): void;
+  admitted(source: 'client' | 'peer', count: number): void;
+  refused(source: 'client' | 'peer', code: string): void;
+  evidence(evidence: Evidence): void;
+  syncStarted(from: Height, target: Height): void;
+  syncEnded(end: string, height: Height): void;
+  syncFault(peer: ValidatorIndex, fault: string, detail: string): void;
+  /** Once per heartbeat. */
+  tick(): void;
+  /** The replica stopped for good; the process must not go on as if nothing had happened. */
+  halted(reason: string, error: unknown): void;
+}
+
+export interface DriverOptions {
+  readonly ports: DriverPorts;
+  readonly config: ConsensusConfig;
+  readonly parameters: Parameters;
+  readonly mempool: Mempool;
+  readonly tree: StateTree;
+  readonly observer: DriverObserver;
+  /** Where missing blocks come from. */
+  readonly blocks: BlockSource;
+  readonly syncLimits?: Partial<SyncLimits>;
+  /** Status to all peers, and the look-out for what waits too long, so often. */
+  readonly heartbeatMs: number;
+  /** Bodies that did not come are asked of another peer after so long. */
+  readonly bodyRetryMs: number;
+  /** See BuilderOptions. */
+  readonly batchDelayMs: number;
+  readonly batchTransactions: number;
+}

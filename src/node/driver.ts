@@ -1,0 +1,484 @@
+/**
+ * Carries out what the consensus core decides, in the order that it demands, on ports that stand for clock, disk,
+ * network and keys: the same code in production and in the simulator. It decides nothing about the protocol itself.
+ */
+import {
+  decodeConsensusMessage,
+  encodeConsensusMessage,
+  type ConsensusMessage,
+  type PeerStatus,
+} from '../codec/index.js';
+import {
+  beginAuthentication,
+  beginSigning,
+  consensusSnapshot,
+  createReplica,
+  encodeLogRecord,
+  peerStatus,
+  step,
+  type ConsensusConfig,
+  type ConsensusEffect,
+  type ConsensusEvent,
+  type ConsensusSnapshot,
+  type LogRecord,
+  type ReplicaState,
+  type SignedStatement,
+  type SigningStep,
+  type Statement,
+  type TimerId,
+  type VerifiedMessage,
+} from '../consensus/index.js';
+import type { LogEntry } from '../storage/types.js';
+import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
+import { toHex, unreachable } from '../types/index.js';
+import { BodyGatherer } from './bodies.js';
+import { frameBodies } from './body-framing.js';
+import { BlockExecutor } from './block-executor.js';
+import { BlockBuilder } from './builder.js';
+import { CatchUp } from './catch-up.js';
+import type { DriverOptions } from './driver-options.js';
+import { DurableQueue } from './durable-queue.js';
+import { Finalizer } from './finalizer.js';
+import { Intake } from './intake.js';
+import { PeerInbox } from './peer-inbox.js';
+import { Proposals } from './proposals.js';
+import type { Recovered } from './recovery.js';
+import { TransactionDesk } from './transaction-desk.js';
+
+type EffectOf<K extends ConsensusEffect['kind']> = Extract<ConsensusEffect, { readonly kind: K }>;
+
+/** One replica at work. Made by `createDriver`, set going by `start`. */
+export class ReplicaDriver {
+  readonly #options: DriverOptions;
+  readonly #config: ConsensusConfig;
+  readonly #durable: DurableQueue;
+  readonly #executor: BlockExecutor;
+  readonly #gatherer: BodyGatherer;
+  readonly #proposals: Proposals;
+  readonly #builder: BlockBuilder | undefined;
+  readonly #catchUp: CatchUp;
+  readonly #finalizer: Finalizer;
+  readonly #inbox: PeerInbox;
+  readonly #timers = new Map<TimerId, () => void>();
+  readonly #events: ConsensusEvent[] = [];
+  readonly #firstEffects: readonly ConsensusEffect[];
+  /** Transactions: door, relay, who waits. */
+  readonly desk: TransactionDesk;
+  #state: ReplicaState;
+  #draining = false;
+  #stopped = false;
+  #demand = false;
+  #casting: Promise<void> = Promise.resolve();
+  #cancelTick: () => void = () => undefined;
+  #sentStatus = '';
+
+  constructor(options: DriverOptions, recovered: Recovered) {
+    this.#options = options;
+    const { ports, config, parameters, mempool, observer } = options;
+    const { clock, store, peers, verifier } = ports;
+    this.#config = config;
+    this.#durable = new DurableQueue(store, (error) => this.#fail('the store could not be written', error));
+    this.#executor = new BlockExecutor({
+      store,
+      tree: options.tree,
+      committedHashes: recovered.committedHashes,
+      validityWindowBlocks: parameters.validityWindowBlocks,
+    });
+    const intake = new Intake({
+      chainId: config.chainId,
+      clock,
+      store,
+      verifier,
+      mempool,
+      window: recovered.committedHashes,
+    });
+    this.#gatherer = new BodyGatherer({
+      clock,
+      peers,
+      mempool,
+      check: (envelopes) => intake.check(envelopes),
+      retryMs: options.bodyRetryMs,
+    });
+    this.#proposals = new Proposals({
+      clock,
+      executor: this.#executor,
+      gatherer: this.#gatherer,
+      mempool,
+      parameters,
+    });
+    this.desk = new TransactionDesk({
+      ports,
+      intake,
+      mempool,
+      observer,
+      admitted: () => this.#transactionsAdmitted(),
+    });
+    this.#finalizer = new Finalizer({
+      ports,
+      durable: this.#durable,
+      executor: this.#executor,
+      proposals: this.#proposals,
+      mempool,
+      desk: this.desk,
+      observer,
+      committed: (height, digest) => this.#blockCommitted(height, digest),
+    });
+    this.#catchUp = new CatchUp({
+      ports,
+      config,
+      blocks: options.blocks,
+      limits: options.syncLimits,
+      proposals: this.#proposals,
+      heights: () =>
+        consensusSnapshot(this.#state).peers.map((peer) => ({
+          index: peer.validator,
+          height: peer.committedHeight,
+        })),
+      dispatch: (event) => this.dispatch(event),
+      failed: (error) => this.#fail('catching up found something that must not be', error),
+      observer,
+    });
+    this.#builder =
+      config.self === undefined
+        ? undefined
+        : new BlockBuilder({
+            clock,
+            mempool,
+            executor: this.#executor,
+            proposals: this.#proposals,
+            parameters,
+            chainId: config.chainId,
+            validatorSetHash: config.validatorSetHash,
+            self: config.self,
+            batchDelayMs: options.batchDelayMs,
+            batchTransactions: options.batchTransactions,
+            built: (order, block) => this.#built(order, block),
+            inadmissible: (transaction, code) => this.desk.drop(transaction, code),
+            failed: (error) => this.#fail('a block could not be built', error),
+          });
+    this.#inbox = new PeerInbox({
+      decode: (from, bytes) => this.#authenticate(from, bytes),
+      deliver: (from, message) => this.dispatch({ kind: 'message', from, message }),
+    });
+    for (const { digest, transactions } of recovered.bodies) this.#proposals.adopt(digest, transactions);
+    const replica = createReplica(config, recovered.restored);
+    this.#state = replica.state;
+    this.#firstEffects = replica.effects;
+  }
+
+  /** Sets the replica going. */
+  start(): void {
+    this.#draining = true;
+    for (const effect of this.#firstEffects) this.#perform(effect);
+    this.#draining = false;
+    this.#drain();
+    this.#tick();
+  }
+
+  /** Stops for good: no event is taken, nothing is sent any more. Resolves when what was being written is written. */
+  async stop(): Promise<void> {
+    if (!this.#stopped) {
+      this.#stopped = true;
+      this.#cancelTick();
+      for (const cancel of this.#timers.values()) cancel();
+      this.#timers.clear();
+      this.#builder?.clearOrder();
+      this.#gatherer.stop();
+      this.#catchUp.stop();
+    }
+    await this.#durable.idle();
+  }
+
+  /** Takes an event and does all that follows from it. */
+  dispatch(event: ConsensusEvent): void {
+    if (this.#stopped) return;
+    this.#events.push(event);
+    if (!this.#draining) this.#drain();
+  }
+
+  /** A consensus message arrived: it is decoded, its signatures are checked, then it becomes an event. Resolves when
+   * the message is done with. Messages of one peer keep their order. */
+  receiveConsensus(from: ValidatorIndex, bytes: Uint8Array): Promise<void> {
+    return this.#stopped ? Promise.resolve() : this.#inbox.receive(from, bytes);
+  }
+
+  receiveStatus(from: ValidatorIndex, status: PeerStatus): void {
+    this.#catchUp.report(from, status.committedHeight);
+    this.dispatch({ kind: 'status', from, status });
+  }
+
+  receiveTransactions(envelopes: readonly Uint8Array[]): Promise<void> {
+    return this.#stopped ? Promise.resolve() : this.desk.receive(envelopes);
+  }
+
+  /** A peer asks for bodies of a block in flight. */
+  serveBodies(to: ValidatorIndex, digest: Digest, wanted: readonly Hash[]): void {
+    const transactions = this.#proposals.bodies(digest);
+    const { peers } = this.#options.ports;
+    if (transactions === undefined) {
+      peers.sendBodies(to, digest, [], []);
+      return;
+    }
+    if (wanted.length === 0) {
+      const hashes = transactions.map((transaction) => transaction.leafHash);
+      peers.sendBodies(
+        to,
+        digest,
+        hashes,
+        transactions.map((transaction) => transaction.envelopeBytes),
+      );
+      return;
+    }
+    const names = new Set(wanted.map(toHex));
+    const found = transactions.filter((transaction) => names.has(toHex(transaction.leafHash)));
+    peers.sendBodies(
+      to,
+      digest,
+      [],
+      found.map((transaction) => transaction.envelopeBytes),
+    );
+  }
+
+  receiveBodies(
+    from: ValidatorIndex,
+    digest: Digest,
+    hashes: readonly Hash[],
+    envelopes: readonly Uint8Array[],
+  ): Promise<void> {
+    return this.#stopped ? Promise.resolve() : this.#gatherer.receive(from, digest, hashes, envelopes);
+  }
+
+  /** A stream to a peer opened: it is told where we stand and what clients of ours wait for. */
+  peerConnected(peer: ValidatorIndex): void {
+    if (this.#stopped) return;
+    this.#options.ports.peers.sendStatus(peer, this.status());
+    this.desk.relayAll();
+  }
+
+  status(): PeerStatus {
+    return peerStatus(this.#state);
+  }
+
+  snapshot(): ConsensusSnapshot {
+    return consensusSnapshot(this.#state);
+  }
+
+  #drain(): void {
+    this.#draining = true;
+    try {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
+        if (this.#stopped) break;
+        const { state, effects } = step(this.#state, event);
+        this.#state = state;
+        for (const effect of effects) this.#perform(effect);
+      }
+    } catch (error) {
+      this.#fail('a defect in the protocol engine', error);
+    } finally {
+      this.#draining = false;
+    }
+    this.#announceView();
+  }
+
+  #perform(effect: ConsensusEffect): void {
+    const { peers } = this.#options.ports;
+    switch (effect.kind) {
+      case 'persist':
+        this.#durable.append(this.#entriesOf(effect.records));
+        return;
+      case 'cast':
+        this.#durable.after(() => this.#cast(effect.statement));
+        return;
+      case 'send': {
+        const bytes = encodeConsensusMessage(effect.message);
+        this.#durable.after(() => {
+          if (!this.#stopped) peers.sendConsensus(effect.to, bytes);
+        });
+        return;
+      }
+      case 'setTimer':
+        this.#setTimer(effect.timer, effect.delayMs);
+        return;
+      case 'cancelTimer':
+        this.#timers.get(effect.timer)?.();
+        this.#timers.delete(effect.timer);
+        return;
+      case 'build':
+        this.#builder?.setOrder(effect);
+        return;
+      case 'stopBuilding':
+        this.#builder?.clearOrder();
+        return;
+      case 'execute':
+        this.#execute(effect);
+        return;
+      case 'commit':
+        this.#finalizer.commit(effect.block, effect.certificate);
+        return;
+      case 'discard':
+        for (const digest of effect.digests) this.#proposals.forget(digest);
+        return;
+      case 'sync':
+        this.#catchUp.start(effect.from, effect.target, effect.peers);
+        return;
+      case 'evidence':
+        this.#finalizer.keepEvidence(effect.evidence);
+        return;
+      case 'halt':
+        this.#fail(effect.reason, undefined);
+        return;
+      case 'notice':
+        if (effect.notice.kind === 'viewStarted')
+          this.#options.mempool.restartDeadlines(this.#options.ports.clock.monotonicMs());
+        this.#options.observer.notice(effect.notice);
+        return;
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #entriesOf(records: readonly LogRecord[]): readonly LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (const record of records) {
+      entries.push(encodeLogRecord(record));
+      if (record.kind !== 'block') continue;
+      const bodies = this.#proposals.bodies(record.block.digest);
+      if (bodies === undefined) continue;
+      const value = frameBodies(bodies.map((transaction) => transaction.envelopeBytes));
+      entries.push({
+        name: `bodies/${toHex(record.block.digest)}`,
+        height: record.block.header.height,
+        value,
+      });
+    }
+    return entries;
+  }
+
+  /** Signs, sends, and takes the statement back as a message from self: own votes count like others'. */
+  #cast(statement: Statement): void {
+    const { signer, peers } = this.#options.ports;
+    if (signer === undefined || this.#stopped) return;
+    // One after the other, so that what is said first leaves first.
+    this.#casting = this.#casting
+      .then(async () => {
+        let signing: SigningStep | SignedStatement = beginSigning(statement, this.#config);
+        while (signing.kind === 'sign') {
+          signing = signing.next(await Promise.all(signing.toSign.map((bytes) => signer.sign(bytes))));
+        }
+        if (this.#stopped) return;
+        peers.sendConsensus('all', encodeConsensusMessage(signing.message));
+        const { self } = this.#config;
+        if (self !== undefined) this.dispatch({ kind: 'message', from: self, message: signing.verified });
+      })
+      .catch((error: unknown) => this.#fail('the validator key can not be used', error));
+  }
+
+  #setTimer(timer: TimerId, delayMs: number): void {
+    this.#timers.get(timer)?.();
+    const cancel = this.#options.ports.clock.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      this.dispatch({ kind: 'timer', timer });
+    });
+    this.#timers.set(timer, cancel);
+  }
+
+  #execute({ block, source, fresh }: EffectOf<'execute'>): void {
+    this.#proposals.judge(block, source, fresh).then(
+      ({ outcome, reason }) => {
+        this.#options.observer.judged(block, outcome, reason);
+        this.dispatch({
+          kind: 'executed',
+          digest: block.digest,
+          outcome,
+          ...(reason === undefined ? {} : { reason }),
+        });
+      },
+      (error: unknown) => this.#fail('a block could not be executed', error),
+    );
+  }
+
+  #built(order: EffectOf<'build'>, block: Extract<ConsensusEvent, { kind: 'built' }>['block']): void {
+    this.#options.observer.built(block);
+    this.dispatch({ kind: 'built', view: order.view, parent: order.parent, block });
+  }
+
+  /** A message that decodes and whose signatures hold; undefined otherwise. */
+  async #authenticate(from: ValidatorIndex, bytes: Uint8Array): Promise<VerifiedMessage | undefined> {
+    const { observer, ports } = this.#options;
+    const decoded = decodeConsensusMessage(bytes);
+    if (!decoded.ok) {
+      observer.message(from, 'other', 'malformed', decoded.error.message);
+      return undefined;
+    }
+    const message: ConsensusMessage = decoded.value;
+    const authentication = beginAuthentication(message, this.#config);
+    if (!authentication.ok) {
+      observer.message(from, message.kind, 'malformed', authentication.error);
+      return undefined;
+    }
+    const outcomes = await ports.verifier.verify(authentication.value.checks);
+    const holds = outcomes.every(Boolean);
+    observer.message(from, message.kind, holds ? 'accepted' : 'unverified', undefined);
+    return holds ? authentication.value.verified : undefined;
+  }
+
+  #blockCommitted(height: Height, digest: Digest): void {
+    this.#updateInFlight();
+    this.#catchUp.committed();
+    this.dispatch({ kind: 'committed', height, digest });
+    this.#updateDemand();
+    this.#builder?.poke();
+  }
+
+  #transactionsAdmitted(): void {
+    this.#updateDemand();
+    this.#updateInFlight();
+    this.#builder?.poke();
+  }
+
+  #updateInFlight(): void {
+    if (this.#builder !== undefined) this.#builder.blocksInFlight = this.#executor.size;
+  }
+
+  #updateDemand(): void {
+    const pending = this.#options.mempool.hasPending();
+    if (pending === this.#demand) return;
+    this.#demand = pending;
+    this.dispatch({ kind: 'demand', pending });
+  }
+
+  /** Heartbeat: tells peers where we stand, looks for what waits too long, relays again what was not taken. */
+  #tick(): void {
+    const { ports, heartbeatMs, mempool } = this.#options;
+    this.#cancelTick = ports.clock.setTimer(heartbeatMs, () => {
+      if (this.#stopped) return;
+      ports.peers.sendStatus('all', this.status());
+      this.desk.relay();
+      this.#updateDemand();
+      this.#updateInFlight();
+      this.#builder?.poke();
+      if (mempool.overdue(ports.clock.monotonicMs())) {
+        mempool.restartDeadlines(ports.clock.monotonicMs());
+        this.dispatch({ kind: 'overdue' });
+      }
+      this.#options.observer.tick();
+      this.#tick();
+    });
+  }
+
+  /** A change of view is told at once. */
+  #announceView(): void {
+    if (this.#stopped) return;
+    const status = this.status();
+    const text = `${status.view}/${status.viewChangeInProgress}`;
+    if (text === this.#sentStatus) return;
+    this.#sentStatus = text;
+    this.#options.ports.peers.sendStatus('all', status);
+  }
+
+  #fail(reason: string, error: unknown): void {
+    if (this.#stopped) return;
+    void this.stop();
+    this.#options.observer.halted(reason, error);
+  }
+}

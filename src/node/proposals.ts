@@ -1,0 +1,142 @@
+import type { BlockRef } from '../consensus/types.js';
+import { usesIdempotencyKey, type CheckedTransaction } from '../ledger/index.js';
+import type { Mempool } from '../mempool/index.js';
+import { equalBytes } from '../types/index.js';
+import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
+import type { Parameters, ResultCode } from '../codec/index.js';
+import type { BlockExecutor, Execution } from './block-executor.js';
+import type { BodyGatherer } from './bodies.js';
+import { idName } from './id-name.js';
+import type { Clock } from './ports.js';
+
+/** What came of judging a proposed block. */
+export interface Verdict {
+  readonly outcome: 'valid' | 'invalid' | 'refused';
+  readonly reason?: string;
+}
+
+/**
+ * Whether a valid block may hold a transaction with this result. Each transaction on the chain uses up its idempotency
+ * key there, so no transaction is on the chain twice, and each one can be charged to its sender. What can't is refused
+ * at the door, left out by builders, and makes a block invalid.
+ */
+export function admissible(code: ResultCode): boolean {
+  return code !== 'DUPLICATE' && usesIdempotencyKey(code);
+}
+
+interface Judging {
+  verdict: Promise<Verdict>;
+  /** The block was forgotten meanwhile: keep nothing of it. */
+  dropped: boolean;
+}
+
+export interface ProposalsOptions {
+  readonly clock: Clock;
+  readonly executor: BlockExecutor;
+  readonly gatherer: BodyGatherer;
+  readonly mempool: Mempool;
+  readonly parameters: Parameters;
+}
+
+/** Judges proposed blocks: bodies, time, execution, roots. Each block once, however often it is proposed again. */
+export class Proposals {
+  readonly #options: ProposalsOptions;
+  readonly #judging = new Map<string, Judging>();
+  readonly #bodies = new Map<string, readonly CheckedTransaction[]>();
+
+  constructor(options: ProposalsOptions) {
+    this.#options = options;
+  }
+
+  /** Bodies of a block in flight, for peers that lack them and for the log. */
+  bodies(digest: Digest): readonly CheckedTransaction[] | undefined {
+    return this.#bodies.get(idName(digest));
+  }
+
+  /** Takes a block that was built or restored here: its bodies are at hand. */
+  adopt(digest: Digest, transactions: readonly CheckedTransaction[]): void {
+    this.#bodies.set(idName(digest), transactions);
+    const { mempool, clock } = this.#options;
+    mempool.reserve(digest, transactions, clock.monotonicMs());
+  }
+
+  /** Judges a block. `fresh` asks for the check of its time too. */
+  judge(block: BlockRef, source: ValidatorIndex, fresh: boolean): Promise<Verdict> {
+    const key = idName(block.digest);
+    const running = this.#judging.get(key);
+    if (running !== undefined) return running.verdict;
+    const judging: Judging = { verdict: Promise.resolve(dropped), dropped: false };
+    this.#judging.set(key, judging);
+    judging.verdict = this.#judge(block, source, fresh, judging).then((verdict) => {
+      // A block that was merely refused may be judged again, for example when a quorum certified it.
+      if (verdict.outcome === 'refused' && this.#judging.get(key) === judging) this.#judging.delete(key);
+      return verdict;
+    });
+    return judging.verdict;
+  }
+
+  /** Forgets blocks that were committed or given up. */
+  forget(digest: Digest): void {
+    const key = idName(digest);
+    this.#options.gatherer.drop(digest);
+    this.#options.mempool.release(digest);
+    this.#options.executor.discard(digest);
+    const judging = this.#judging.get(key);
+    if (judging !== undefined) judging.dropped = true;
+    this.#judging.delete(key);
+    this.#bodies.delete(key);
+  }
+
+  async #judge(block: BlockRef, source: ValidatorIndex, fresh: boolean, judging: Judging): Promise<Verdict> {
+    const { executor, parameters } = this.#options;
+    if (executor.overlay(block.digest) !== undefined) return { outcome: 'valid' };
+    const { header } = block;
+    if (header.transactionCount === 0 || header.transactionCount > parameters.maxBlockTransactions) {
+      return invalid(`the block has ${header.transactionCount} transactions`);
+    }
+    if (fresh && Math.abs(header.timeMs - this.#options.clock.wallMs()) > parameters.maxClockSkewMs) {
+      return { outcome: 'refused', reason: 'its time is too far from the clock of this replica' };
+    }
+    const known = this.bodies(block.digest);
+    const parentVerdict = this.#judging.get(idName(header.prevHash))?.verdict;
+    const bodies =
+      known === undefined
+        ? await this.#options.gatherer.gather(block, source)
+        : { transactions: known, transactionHashes: known.map((transaction) => transaction.leafHash) };
+    if (bodies === 'invalid') return invalid('its transactions are not acceptable');
+    if (bodies === 'dropped' || judging.dropped) return dropped;
+    const bytes = bodies.transactions.reduce((sum, { envelopeBytes }) => sum + envelopeBytes.length, 0);
+    if (bytes > parameters.maxBlockBytes) return invalid(`its transactions have ${bytes} bytes`);
+    this.adopt(block.digest, bodies.transactions);
+    if (parentVerdict !== undefined && (await parentVerdict).outcome !== 'valid') {
+      return { outcome: 'refused', reason: 'its parent is not valid' };
+    }
+    const execution = await executor.run(header.prevHash, header.height, header.timeMs, bodies.transactions);
+    if (judging.dropped) return dropped;
+    if (execution === undefined) {
+      return { outcome: 'refused', reason: 'its parent is not at hand' };
+    }
+    const mismatch = mismatchOf(block, execution);
+    if (mismatch !== undefined) return invalid(mismatch);
+    executor.keep(block.digest, execution);
+    return { outcome: 'valid' };
+  }
+}
+
+/** Why a header does not fit what executing its block gave. */
+function mismatchOf({ header }: BlockRef, execution: Execution): string | undefined {
+  const bad = execution.output.results.findIndex((result) => !admissible(result.code));
+  if (bad >= 0) {
+    return `transaction ${bad} (${execution.output.results[bad]?.code ?? ''}) must not be in a block`;
+  }
+  const roots: readonly [string, Hash, Hash][] = [
+    ['transactions_root', header.transactionsRoot, execution.transactionsRoot],
+    ['results_root', header.resultsRoot, execution.resultsRoot],
+    ['state_root', header.stateRoot, execution.tree.root],
+  ];
+  const wrong = roots.find(([, claimed, actual]) => !equalBytes(claimed, actual));
+  return wrong === undefined ? undefined : `its ${wrong[0]} is not that of this replica's execution`;
+}
+
+const dropped: Verdict = { outcome: 'refused', reason: 'it was given up' };
+const invalid = (reason: string): Verdict => ({ outcome: 'invalid', reason });

@@ -1,0 +1,104 @@
+import type { Genesis } from '../codec/index.js';
+import type { ConsensusConfig } from '../consensus/types.js';
+import { StateTree, validatorSetHash } from '../crypto/index.js';
+import { genesisChainId } from '../ledger/index.js';
+import { Mempool, type MempoolOptions } from '../mempool/index.js';
+import type { BlockSource, SyncLimits } from '../sync/index.js';
+import { asHeight } from '../types/index.js';
+import type { ValidatorIndex } from '../types/index.js';
+import type { DriverObserver } from './driver-options.js';
+import { ReplicaDriver } from './driver.js';
+import type { DriverPorts } from './ports.js';
+import { ensureGenesis, recover } from './recovery.js';
+
+/** What an operator may choose for a replica; the rest is in the genesis. */
+export interface ReplicaSettings {
+  readonly timeouts: ConsensusConfig['timeouts'];
+  readonly heartbeatMs: number;
+  readonly bodyRetryMs: number;
+  readonly batchDelayMs: number;
+  readonly batchTransactions: number;
+  /** Decoded nodes of the state tree that are kept in memory. */
+  readonly treeCacheNodes: number;
+  readonly mempool: Pick<
+    MempoolOptions,
+    | 'maxTransactions'
+    | 'maxBytes'
+    | 'maxMemberTransactions'
+    | 'maxMemberBytes'
+    | 'relayAgainMs'
+    | 'inclusionDeadlineMs'
+  >;
+  readonly syncLimits?: Partial<SyncLimits>;
+}
+
+export interface ReplicaOptions {
+  readonly genesis: Genesis;
+  /** Own index, undefined for an observer. */
+  readonly self: ValidatorIndex | undefined;
+  readonly settings: ReplicaSettings;
+  readonly ports: DriverPorts;
+  readonly blocks: BlockSource;
+  readonly observer: DriverObserver;
+}
+
+/** A replica with the parts that others read. */
+export interface Replica {
+  readonly driver: ReplicaDriver;
+  readonly mempool: Mempool;
+  readonly tree: StateTree;
+  readonly config: ConsensusConfig;
+}
+
+/** Configuration of the protocol for a genesis. */
+export function consensusConfigOf(
+  genesis: Genesis,
+  self: ValidatorIndex | undefined,
+  timeouts: ConsensusConfig['timeouts'],
+): ConsensusConfig {
+  const validatorSet = { validators: genesis.validators };
+  return {
+    chainId: genesisChainId(genesis),
+    validatorSet,
+    validatorSetHash: validatorSetHash(validatorSet),
+    self,
+    pipelineWindow: genesis.parameters.pipelineWindowBlocks,
+    checkpointInterval: genesis.parameters.checkpointIntervalBlocks,
+    timeouts,
+  };
+}
+
+/** Makes a replica on an open store: commits the genesis block if there is none, else reads where it was. */
+export async function createReplicaOn(options: ReplicaOptions): Promise<Replica> {
+  const { genesis, self, settings, ports, blocks, observer } = options;
+  const { store } = ports;
+  const { parameters } = genesis;
+  const config = consensusConfigOf(genesis, self, settings.timeouts);
+  const tree = new StateTree({ cacheNodes: settings.treeCacheNodes });
+  await ensureGenesis(store, tree, genesis);
+  const recovered = await recover(store, config.chainId, parameters.validityWindowBlocks);
+  const mempool = new Mempool({
+    ...settings.mempool,
+    committedHeight: store.head()?.height ?? asHeight(0),
+    validityWindowBlocks: parameters.validityWindowBlocks,
+    window: recovered.committedHashes,
+  });
+  const driver = new ReplicaDriver(
+    {
+      ports,
+      config,
+      parameters,
+      mempool,
+      tree,
+      observer,
+      blocks,
+      heartbeatMs: settings.heartbeatMs,
+      bodyRetryMs: settings.bodyRetryMs,
+      batchDelayMs: settings.batchDelayMs,
+      batchTransactions: settings.batchTransactions,
+      ...(settings.syncLimits === undefined ? {} : { syncLimits: settings.syncLimits }),
+    },
+    recovered,
+  );
+  return { driver, mempool, tree, config };
+}

@@ -1,0 +1,210 @@
+import type { LedgerPort, Refusal, Submission, SubmissionSink } from '../api/ports.js';
+import { finalBlock } from '../api/final-block.js';
+import type { RefusalReason } from '../client/reasons.js';
+import type { CheckedTransaction } from '../ledger/index.js';
+import type { AdmitRefusal, Mempool } from '../mempool/index.js';
+import type { TxId } from '../types/index.js';
+import type { DriverObserver } from './driver-options.js';
+import type { Admission, Intake } from './intake.js';
+import type { DriverPorts } from './ports.js';
+import { Submissions, type FinalizedBlock, type Waiter } from './submissions.js';
+
+/** Bounds of one relay message. */
+const relayBatch = { maxTransactions: 1000, maxBytes: 512 * 1024 };
+
+export interface TransactionDeskOptions {
+  readonly ports: DriverPorts;
+  readonly intake: Intake;
+  readonly mempool: Mempool;
+  readonly observer: DriverObserver;
+  /** Transactions were admitted to the mempool. */
+  readonly admitted: () => void;
+}
+
+/**
+ * Where transactions arrive, from clients and from other validators, and from where clients get their answers. What a
+ * client submits is relayed to all validators, so that any of them can propose it and all notice when it is passed over.
+ */
+export class TransactionDesk implements LedgerPort {
+  readonly #options: TransactionDeskOptions;
+  readonly #submissions = new Submissions();
+  #relayScheduled = false;
+
+  constructor(options: TransactionDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Number of transactions that clients of this node wait for. */
+  get waiting(): number {
+    return this.#submissions.size;
+  }
+
+  submit(
+    envelopes: readonly Uint8Array[],
+    firstNumber: number,
+    _source: { readonly member: string },
+    sink: SubmissionSink,
+  ): Submission {
+    const waiter: Waiter = { sink, cancelled: false, pending: new Set() };
+    const checked = this.#take(envelopes, firstNumber, waiter);
+    return {
+      checked,
+      cancel: () => this.#submissions.cancel(waiter),
+    };
+  }
+
+  /** Takes transactions that another validator relays. */
+  async receive(envelopes: readonly Uint8Array[]): Promise<void> {
+    const { intake } = this.#options;
+    this.#count(await intake.admit(envelopes, 'peer'), 'peer');
+  }
+
+  /** Relays what is due: new transactions of clients, and those that have waited for too long. */
+  relay(): void {
+    const { ports, mempool } = this.#options;
+    for (;;) {
+      const batch = mempool.toRelay(ports.clock.monotonicMs(), relayBatch);
+      if (batch.length === 0) return;
+      ports.peers.relayTransactions(batch.map((transaction) => transaction.envelopeBytes));
+    }
+  }
+
+  /** Relays all that clients of this node wait for: a validator has come that may know none of it. */
+  relayAll(): void {
+    const envelopes: Uint8Array[] = [];
+    for (const transaction of this.#options.mempool.clientTransactions())
+      envelopes.push(transaction.envelopeBytes);
+    const { peers } = this.#options.ports;
+    for (let start = 0; start < envelopes.length; start += relayBatch.maxTransactions) {
+      peers.relayTransactions(envelopes.slice(start, start + relayBatch.maxTransactions));
+    }
+  }
+
+  /** A transaction can't be in any block: it is forgotten and whoever waits for it is told. */
+  drop(transaction: CheckedTransaction, code: string): void {
+    this.#options.mempool.evict(transaction.txId);
+    const reason = reasonOf(code);
+    this.#submissions.refuse(transaction.txId, reason, messageOf(reason));
+  }
+
+  /** Answers who waits for transactions of a durable block. */
+  finalize(block: FinalizedBlock): void {
+    this.#submissions.finalize(block);
+  }
+
+  /** These were never executed and never will be. */
+  expire(transactions: readonly CheckedTransaction[]): void {
+    for (const { txId } of transactions) this.#submissions.refuse(txId, 'EXPIRED', messageOf('EXPIRED'));
+  }
+
+  async #take(envelopes: readonly Uint8Array[], firstNumber: number, waiter: Waiter): Promise<void> {
+    const { intake } = this.#options;
+    const admissions = await intake.admit(envelopes, 'client', (txId, index) =>
+      this.#submissions.attach(txId, waiter, firstNumber + index),
+    );
+    this.#count(admissions, 'client');
+    const refusals: Refusal[] = [];
+    const lookups: Promise<void>[] = [];
+    for (const admission of admissions) {
+      const number = firstNumber + admission.index;
+      if (admission.kind === 'pending') continue;
+      if (admission.kind === 'malformed') {
+        const { code, message } = admission.error;
+        refusals.push({ number, reason: envelopeReasons[code], message });
+      } else if (admission.refusal.code === 'KEY_USED' || admission.refusal.code === 'EXPIRED') {
+        lookups.push(this.#answerFromStore(admission.txId, admission.refusal, number, waiter));
+      } else {
+        const reason = reasonOf(admission.refusal.code);
+        refusals.push({ number, reason, message: messageOf(reason) });
+      }
+    }
+    if (refusals.length > 0 && !waiter.cancelled) waiter.sink.refused(refusals);
+    await Promise.all(lookups);
+  }
+
+  /** What can't be executed any more may have been, long ago: then its receipt is the answer. */
+  async #answerFromStore(txId: TxId, refusal: AdmitRefusal, number: number, waiter: Waiter): Promise<void> {
+    const { store } = this.#options.ports;
+    const place = await store.locate(txId);
+    const block = place === undefined ? undefined : await store.block(place.height);
+    if (waiter.cancelled) return;
+    if (place === undefined || block?.certificate === undefined) {
+      const reason = refusal.code === 'EXPIRED' ? 'EXPIRED' : 'IDEMPOTENCY_KEY_REUSED';
+      waiter.sink.refused([{ number, reason, message: messageOf(reason) }]);
+      return;
+    }
+    const final = finalBlock({ ...block, certificate: block.certificate });
+    waiter.sink.finalized(final, { numbers: [number], indexes: [place.index] });
+  }
+
+  #count(admissions: readonly Admission[], source: 'client' | 'peer'): void {
+    const { observer } = this.#options;
+    let admitted = 0;
+    for (const admission of admissions) {
+      if (admission.kind === 'malformed') observer.refused(source, admission.error.code);
+      else if (admission.kind === 'refused') observer.refused(source, admission.refusal.code);
+      else if (admission.transaction !== undefined) admitted++;
+    }
+    if (admitted === 0) return;
+    observer.admitted(source, admitted);
+    if (source === 'client') this.#scheduleRelay();
+    this.#options.admitted();
+  }
+
+  /** What clients submit in one turn of the event loop goes out together. */
+  #scheduleRelay(): void {
+    if (this.#relayScheduled) return;
+    this.#relayScheduled = true;
+    this.#options.ports.clock.defer(() => {
+      this.#relayScheduled = false;
+      this.relay();
+    });
+  }
+}
+
+const envelopeReasons = {
+  MALFORMED: 'ENVELOPE_MALFORMED',
+  TOO_LARGE: 'ENVELOPE_TOO_LARGE',
+  UNSIGNED: 'ENVELOPE_MALFORMED',
+  SIGNATURE_INVALID: 'SIGNATURE_INVALID',
+} as const satisfies Record<string, RefusalReason>;
+
+/** The api's name for a refusal of mempool or ledger. */
+function reasonOf(code: string): RefusalReason {
+  switch (code) {
+    case 'UNKNOWN_SENDER':
+    case 'SENDER_NOT_AUTHORIZED':
+    case 'ACCOUNT_NOT_AUTHORIZED':
+    case 'EXPIRED':
+    case 'VALIDITY_TOO_LONG':
+    case 'QUOTA_EXCEEDED':
+      return code;
+    case 'DUPLICATE':
+    case 'KEY_USED':
+      return 'IDEMPOTENCY_KEY_REUSED';
+    default:
+      return 'OVERLOADED';
+  }
+}
+
+/** Sentences of refusals that concern no particular byte of the envelope. */
+function messageOf(reason: RefusalReason): string {
+  switch (reason) {
+    case 'UNKNOWN_SENDER':
+      return 'The sender is not a member of this network. Check the member id, or register the member first.';
+    case 'SENDER_NOT_AUTHORIZED':
+      return "The signatures do not satisfy the sender's key policy. Sign with the member's registered keys.";
+    case 'ACCOUNT_NOT_AUTHORIZED':
+      return 'The signatures do not satisfy the key policy of an account that pays. Sign with the keys of that account too.';
+    case 'EXPIRED':
+      return 'The chain is past valid_until_height, and the transaction was not executed before. Build a new one.';
+    case 'VALIDITY_TOO_LONG':
+      return 'valid_until_height is further ahead than this network allows. Choose a lower height, or wait.';
+    case 'QUOTA_EXCEEDED':
+      return 'This member has as many transactions pending as it may. Wait until some of them are final.';
+    case 'IDEMPOTENCY_KEY_REUSED':
+      return 'Another transaction of this sender used the same idempotency key. Look that transaction up, or choose a new key.';
+    default:
+      return 'The node has no room for more transactions. Try again after a pause.';
+  }
+}
