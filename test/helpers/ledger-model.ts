@@ -122,7 +122,7 @@ export class LedgerModel {
         if ((balances.get(`${operation.account} ${operation.asset}`) ?? 0n) < operation.amount)
           return 'INSUFFICIENT_FUNDS';
         asset.burned += operation.amount;
-        this.#add(operation.account, operation.asset, -operation.amount);
+        this.#add(operation.account, operation.asset, 0n - operation.amount);
         return 'OK';
       }
       case 'transfer': {
@@ -133,7 +133,7 @@ export class LedgerModel {
         if (!assets.has(operation.asset)) return 'UNKNOWN_ASSET';
         if ((balances.get(`${operation.fromAccount} ${operation.asset}`) ?? 0n) < operation.amount)
           return 'INSUFFICIENT_FUNDS';
-        this.#add(operation.fromAccount, operation.asset, -operation.amount);
+        this.#add(operation.fromAccount, operation.asset, 0n - operation.amount);
         this.#add(operation.toAccount, operation.asset, operation.amount);
         return 'OK';
       }

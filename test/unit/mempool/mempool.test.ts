@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { ResultCode } from '../../../src/codec/index.js';
 import { sha256 } from '../../../src/crypto/index.js';
 import { CommittedHashes, type CheckedTransaction } from '../../../src/ledger/index.js';
 import { Mempool, type AdmitContext, type MempoolOptions } from '../../../src/mempool/index.js';
@@ -44,9 +45,9 @@ const commit = (
   transactions: readonly CheckedTransaction[],
   {
     nowMs = 0,
-    code = 'OK' as 'OK' | 'ACCOUNT_NOT_AUTHORIZED',
+    code = 'OK',
     digest = digestOf(`block ${height.toString()}`),
-  } = {},
+  }: { nowMs?: number; code?: ResultCode; digest?: Digest } = {},
 ) =>
   pool.commit(
     { height: asHeight(height), digest, transactions, results: transactions.map(() => ({ code })) },
