@@ -176,12 +176,19 @@ describe('a validator that is dialed', () => {
 
   it('gives up on one that does not finish the handshake', async () => {
     await consortium.node(1).restart({ timeouts: { ...fastTimeouts, handshakeMs: 50 } });
-    const call = dial(contextOf(consortium.node(0).tls));
-    expect(await call.ended).toMatchObject({ details: 'timeout' });
-    await expectRefusal('timeout', 0);
+    const { records } = consortium.node(1);
+    // On a busy machine the time may be over before TLS is through; that is a refusal too, but not the one meant here.
+    while (!records.refused.some(({ reason }) => reason === 'timeout')) {
+      await dial(contextOf(consortium.node(0).tls)).ended;
+    }
+    expect(records.refused).toContainEqual({ peer: 0, direction: 'in', reason: 'timeout' });
+    expect(records.connected).toEqual([]);
   });
 
   it('cuts off a proven peer that sends rubbish, and shuts it out for a while', async () => {
+    await consortium
+      .node(1)
+      .restart({ timeouts: { ...fastTimeouts, minPenaltyMs: 60_000, maxPenaltyMs: 60_000 } });
     const { tls } = consortium.node(0);
     const { records, network: victim } = consortium.node(1);
     const call = dial(contextOf(tls));

@@ -137,10 +137,8 @@ interface Trial {
   readonly faults: { peer: number; fault: string }[];
   readonly requests: { peer: number; from: number; count: number }[];
   readonly clock: ManualClock;
-  finish(): ReturnType<typeof settle>;
+  finish(): SyncRun['done'];
 }
-
-const settle = (run: SyncRun) => run.done;
 
 function start({ peers, ...changes }: Setup): Trial {
   const clock = new ManualClock();
@@ -178,13 +176,14 @@ function start({ peers, ...changes }: Setup): Trial {
     requests,
     clock,
     async finish() {
-      let over = false;
-      const done = run.done.finally(() => (over = true));
+      let ended = false;
+      const over = (): boolean => ended;
+      const done = run.done.finally(() => (ended = true));
       done.catch(() => undefined);
-      while (!over) {
+      while (!over()) {
         // Everything that can happen without time passing happens within a few turns of the event loop.
-        for (let turn = 0; turn < 20 && !over; turn++) await new Promise(setImmediate);
-        if (!over) clock.advance();
+        for (let turn = 0; turn < 20 && !over(); turn++) await new Promise(setImmediate);
+        if (!over()) clock.advance();
       }
       expect(clock.pending).toBe(0);
       return done;
@@ -317,7 +316,9 @@ describe('a catch-up', () => {
     const trial = start({
       peers: [honest, silent],
       signal: abort.signal,
-      sink: (block) => void (block.header.height === 5 && abort.abort()),
+      sink: (block) => {
+        if (Number(block.header.height) === 5) abort.abort();
+      },
     });
     expect(await trial.finish()).toEqual({ end: 'aborted', height: 5 });
     const early = start({ peers: [honest], signal: AbortSignal.abort() });
