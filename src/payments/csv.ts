@@ -70,11 +70,7 @@ export async function* readPaymentsCsv(
         continue;
       }
       if (++count > maxPayments) {
-        throw new UnfitFile(
-          'TOO_LARGE',
-          startLine,
-          `Found more than ${maxPayments} payments; split the file.`,
-        );
+        throw new UnfitFile('TOO_LARGE', line, `Found more than ${maxPayments} payments; split the file.`);
       }
       yield checker.check(instructionOf(row.record, columns, count, line));
     }
