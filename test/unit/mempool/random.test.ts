@@ -7,7 +7,7 @@ import { asDigest, asHeight, type Digest } from '../../../src/types/index.js';
 import { transactionOf, transferOf } from '../../helpers/ledger.js';
 
 const windowBlocks = 10;
-const bounds = { maxTransactions: 30, maxBytes: 6000, maxMemberTransactions: 9, maxMemberBytes: 2000 };
+const bounds = { maxTransactions: 20, maxBytes: 4000, maxMemberTransactions: 6, maxMemberBytes: 1500 };
 
 /** Transactions to draw from: four members, of two sizes, valid to different heights, some keys used twice. */
 const drawer: readonly CheckedTransaction[] = Array.from({ length: 160 }, (_, index) =>
@@ -120,7 +120,10 @@ function checkTaken(
 
 const index = fc.nat(drawer.length - 1);
 const command = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ admit: fc.array(index, { maxLength: 12 }), client: fc.boolean() }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ admit: fc.array(index, { maxLength: 25, size: 'max' }), client: fc.boolean() }),
+  },
   { weight: 3, arbitrary: fc.record({ build: fc.nat(5), max: fc.integer({ min: 1, max: 9 }) }) },
   { weight: 2, arbitrary: fc.record({ propose: fc.nat(5), of: fc.array(index, { maxLength: 6 }) }) },
   { weight: 2, arbitrary: fc.record({ release: fc.nat(5) }) },
@@ -132,7 +135,7 @@ describe('Mempool on random calls', () => {
   it('does as the plain model does, and stays within its bounds', () => {
     const answers = new Set<string>();
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 50, size: 'max' }), (commands) => {
         const window = new CommittedHashes();
         const model = new PoolModel();
         const pool = new Mempool({
@@ -200,7 +203,7 @@ describe('Mempool on random calls', () => {
           expect(held).toEqual(new Set(model.pending));
         }
       }),
-      { seed: 11, numRuns: 250 },
+      { seed: 11, numRuns: 120 },
     );
     expect([...answers].sort()).toEqual(
       [
