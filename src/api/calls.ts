@@ -177,7 +177,7 @@ export function unary<Request, Response>(
 export interface StreamLife {
   readonly info: CallInfo;
   /** Ends the call: with OK, or with the status of an error. Only the first end counts. */
-  end(error?: unknown): void;
+  readonly end: (error?: unknown) => void;
 }
 
 function runStream(

@@ -80,24 +80,23 @@ class CommitSignal {
     this.#unsubscribe = reads.onCommitted(() => this.#wake?.());
   }
 
-  /** Whether the height was committed within the time. */
-  async reached(height: Height, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return true;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
+  /** Resolves when the height is committed or the client is gone, with true, or after the time, with false. */
+  reached(height: Height, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const done = (outcome: boolean): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', done);
+        signal.removeEventListener('abort', gone);
         this.#wake = undefined;
-        resolve();
+        resolve(outcome);
       };
-      const timer = setTimeout(done, timeoutMs);
-      signal.addEventListener('abort', done, { once: true });
+      const gone = (): void => done(true);
+      const timer = setTimeout(() => done(false), timeoutMs);
+      signal.addEventListener('abort', gone, { once: true });
       this.#wake = () => {
-        if (this.#reads.head().height >= height) done();
+        if (signal.aborted || this.#reads.head().height >= height) done(true);
       };
       this.#wake();
     });
-    return signal.aborted || this.#reads.head().height >= height;
   }
 
   close(): void {

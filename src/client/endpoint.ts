@@ -16,6 +16,7 @@ import type { SubmitStreamResponse__Output } from '../codec/wire/quaestor/ledger
 import type { SubscribeRequest } from '../codec/wire/quaestor/ledger/v1/SubscribeRequest.js';
 import type { SubscribeResponse__Output } from '../codec/wire/quaestor/ledger/v1/SubscribeResponse.js';
 import { limits } from '../types/index.js';
+import type { VerificationError } from './errors.js';
 import { loadProtocol } from './protocol.js';
 import { errorDomain, isReason, type Reason } from './reasons.js';
 import { decodeErrorInfo, statusDetailsKey } from './rpc-status.js';
@@ -62,6 +63,7 @@ export class Endpoint {
   readonly #client: LedgerServiceClient;
   #failures = 0;
   #restUntilMs = 0;
+  #lie: VerificationError | undefined;
 
   constructor({ address, id }: ValidatorAddress, tls: ClientTls, network: string) {
     this.address = address;
@@ -103,9 +105,15 @@ export class Endpoint {
     this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + backoffMs * (0.5 + Math.random() / 2));
   }
 
-  /** Notes that it sent something false. */
-  lied(nowMs: number): void {
+  /** Notes that it sent something false: it is not asked again for minutes. */
+  lied(error: VerificationError, nowMs: number): void {
+    this.#lie = error;
     this.#restUntilMs = nowMs + distrustMs;
+  }
+
+  /** What it sent that was false, while it is not asked for that reason. */
+  lie(nowMs: number): VerificationError | undefined {
+    return this.#restUntilMs > nowMs ? this.#lie : undefined;
   }
 
   /** Calls a unary method. Rejects with the signal's reason when aborted. */
@@ -166,13 +174,15 @@ export function callFailure(error: ServiceError): CallFailure {
   };
 }
 
-/** Whether another validator may answer what this one could not. */
+const unavailableCodes: ReadonlySet<number> = new Set([
+  status.UNAVAILABLE,
+  status.INTERNAL,
+  status.UNKNOWN,
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+]);
+
+/** Whether the call got no answer to the request itself, so that another validator may give one. */
 export function isUnavailable({ statusCode }: CallFailure): boolean {
-  return (
-    statusCode === status.UNAVAILABLE ||
-    statusCode === status.INTERNAL ||
-    statusCode === status.UNKNOWN ||
-    statusCode === status.CANCELLED ||
-    statusCode === status.DEADLINE_EXCEEDED
-  );
+  return unavailableCodes.has(statusCode);
 }

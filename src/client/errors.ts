@@ -1,7 +1,7 @@
 /** What the SDK throws. Each has a stable `code`; `instanceof` and `code` say the same. */
-import type { BlockHeader, Receipt, TransactionResult } from '../codec/model.js';
 import { QuaestorError, toHex, type TxId } from '../types/index.js';
 import type { Reason } from './reasons.js';
+import type { FinalTransaction } from './transactions.js';
 
 /** Base of all errors of the SDK. */
 export class ClientError extends QuaestorError {}
@@ -34,24 +34,19 @@ export class RequestError extends ClientError {
  * "SIGNATURE_INVALID". */
 export class RefusedError extends RequestError {}
 
-/** The transaction is final and had no effect: the ledger's rules refused it. Carries the verified receipt. */
+/** The transaction is final and had no effect: the ledger's rules refused it. Carries the receipt. */
 export class TransactionFailedError extends ClientError {
-  readonly txId: TxId;
-  readonly result: TransactionResult;
-  readonly receipt: Receipt;
-  readonly header: BlockHeader;
+  readonly transaction: FinalTransaction;
 
-  constructor(receipt: Receipt, header: BlockHeader, result: TransactionResult) {
+  constructor(transaction: FinalTransaction) {
+    const { txId, code, failedOperation, height } = transaction;
     super(
       'TRANSACTION_FAILED',
-      `Transaction ${toHex(result.txId)} is final in block ${header.height} without effect: ${result.code}` +
-        `${result.failedOperation === 0 ? '' : ` in operation ${result.failedOperation}`}.`,
-      { txId: toHex(result.txId), result: result.code, height: String(header.height) },
+      `Transaction ${toHex(txId)} is final in block ${height} without effect: ${code}` +
+        `${failedOperation === 0 ? '' : ` in operation ${failedOperation}`}.`,
+      { txId: toHex(txId), result: code, height: String(height) },
     );
-    this.txId = result.txId;
-    this.result = result;
-    this.receipt = receipt;
-    this.header = header;
+    this.transaction = transaction;
   }
 }
 

@@ -2,6 +2,25 @@
  * The SDK: builds, signs, submits and follows transactions, and reads the ledger, through several validators. Trusts no
  * single one of them: what they say is checked against the pinned genesis. It needs neither a node nor a store.
  */
+export {
+  QuaestorClient,
+  type CallOptions,
+  type ClientOptions,
+  type GetAccountOptions,
+  type TransferOptions,
+} from './client.js';
+export type { FollowOptions } from './blocks.js';
+export type { ValidatorAddress } from './endpoint.js';
 export * from './errors.js';
+export type {
+  AccountState,
+  AssetHolding,
+  Block,
+  HistoryItem,
+  KnownTransaction,
+  ValidatorStatus,
+} from './reads.js';
 export { isRefusalReason, reasons, type Reason, type RefusalReason } from './reasons.js';
+export type { SubmitManyOptions, SubmitOutcome } from './submit-many.js';
+export type { ClientTls } from './tls.js';
 export * from './transactions.js';

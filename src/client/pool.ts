@@ -9,10 +9,18 @@ export class EndpointPool {
   #preferred = 0;
   #closed = false;
 
-  constructor(validators: readonly ValidatorAddress[], tls: ClientTls, network: string) {
+  /** `preferred` is the index of the one to ask first. */
+  constructor(validators: readonly ValidatorAddress[], tls: ClientTls, network: string, preferred: number) {
     this.endpoints = validators.map((validator) => new Endpoint(validator, tls, network));
-    // Clients of one configuration spread over the validators.
-    this.#preferred = Math.floor(Math.random() * validators.length);
+    this.#preferred = preferred % validators.length;
+  }
+
+  /** Throws what a validator sent that was false, when no validator is left that did not. */
+  throwIfAllDistrusted(): void {
+    const nowMs = Date.now();
+    const lies = this.endpoints.map((endpoint) => endpoint.lie(nowMs));
+    const [lie] = lies;
+    if (lie !== undefined && lies.every((other) => other !== undefined)) throw lie;
   }
 
   /**

@@ -7,9 +7,10 @@ import {
   encodeTransactionEnvelope,
   encodeTransactionPayload,
 } from '../codec/index.js';
-import type { CodecError, Operation, TransactionPayload } from '../codec/index.js';
+import type { CodecError, Operation, Receipt, TransactionPayload } from '../codec/index.js';
 import { transactionId, transactionSigningBytes, type Signer } from '../crypto/index.js';
 import { compareBytes, ok, type ChainId, type Height, type Result, type TxId } from '../types/index.js';
+import type { VerifiedReceipt } from '../verify/index.js';
 
 /** What a transaction is built from. */
 export interface TransactionDraft {
@@ -29,6 +30,11 @@ export interface SignedTransaction {
   readonly txId: TxId;
   /** Canonical TransactionEnvelope: what to keep in order to submit it again. */
   readonly bytes: Uint8Array;
+}
+
+/** A transaction that is final: what its receipt proves, and the receipt. */
+export interface FinalTransaction extends VerifiedReceipt {
+  readonly receipt: Receipt;
 }
 
 /** Completes a draft. */

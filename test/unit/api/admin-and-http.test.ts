@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { request } from 'node:http';
 import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import { startAdminServer, startHttpServer, type AdminPort, type LogLevel } from '../../../src/api/index.js';
@@ -127,8 +127,11 @@ describe('AdminService', () => {
 });
 
 describe('the local HTTP port', () => {
+  beforeEach(async () => {
+    node = new FakeNode(await FakeChain.create());
+  });
+
   async function get(path: string, method = 'GET'): Promise<{ code: number; body: string; type: string }> {
-    node ??= new FakeNode(await FakeChain.create());
     const metrics = {
       contentType: 'text/plain; version=0.0.4',
       render: () => (node.defect === undefined ? Promise.resolve('up 1\n') : Promise.reject(node.defect)),

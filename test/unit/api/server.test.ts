@@ -7,7 +7,6 @@ import {
   makeGenericClientConstructor,
   status,
   type Client,
-  type ServiceDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -192,7 +191,7 @@ describe('requests that are no messages', () => {
 describe('health', () => {
   it('says whether the node is ready, for the server and its service', async () => {
     await start();
-    const Health = makeGenericClientConstructor(healthService as ServiceDefinition, 'Health');
+    const Health = makeGenericClientConstructor(healthService, 'Health');
     const client = new Health(server.address, grpcCredentials(await pki.issue('operator', 'olga')));
     open.push(() => client.close());
     const seen: string[] = [];
