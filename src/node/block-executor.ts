@@ -18,6 +18,7 @@ import {
   type StateView,
 } from '../ledger/index.js';
 import type { Store } from '../storage/types.js';
+import type { Clock } from './ports.js';
 import { idName } from './id-name.js';
 import { asHeight, DefectError, equalBytes, invariant, toHex } from '../types/index.js';
 import type { Digest, Hash, Height, StateKey } from '../types/index.js';
@@ -51,6 +52,9 @@ export interface BlockExecutorOptions {
   /** Idempotency hashes of the committed blocks; kept up to date here. */
   readonly committedHashes: CommittedHashes;
   readonly validityWindowBlocks: number;
+  readonly clock: Clock;
+  /** How long an execution took. */
+  readonly executed: (ms: number) => void;
 }
 
 /**
@@ -122,6 +126,8 @@ export class BlockExecutor {
   ): Promise<Execution | undefined> {
     const chain = this.#chainTo(parent);
     if (chain === undefined) return undefined;
+    const { clock } = this.#options;
+    const startedMs = clock.monotonicMs();
     const values = await this.#prefetch(readsOf(transactions), chain);
     if (!this.#stillBelow(chain, parent)) return undefined;
     const state: StateView = {
@@ -143,6 +149,7 @@ export class BlockExecutor {
     if (!this.#stillBelow(chain, parent)) return undefined;
     const resultBytes = output.results.map(encodeTransactionResult);
     const transactionHashes = transactions.map((transaction) => transaction.leafHash);
+    this.#options.executed(clock.monotonicMs() - startedMs);
     return {
       parent,
       height,

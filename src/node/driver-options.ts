@@ -15,7 +15,11 @@ export interface DriverObserver {
   notice(notice: Notice): void;
   message(from: ValidatorIndex, type: string, outcome: MessageOutcome, detail: string | undefined): void;
   built(block: BlockRef): void;
+  /** A proposal is about to be judged. */
+  judging(block: BlockRef): void;
   judged(block: BlockRef, outcome: 'valid' | 'invalid' | 'refused', reason: string | undefined): void;
+  /** A block was executed, state root included. */
+  executed(ms: number): void;
   /** A block is durable. `storeMs`: from its commit certificate until then. */
   committed(block: BlockRef, execution: Execution, storeMs: number): void;
   admitted(source: 'client' | 'peer', count: number): void;

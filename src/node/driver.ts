@@ -83,6 +83,8 @@ export class ReplicaDriver {
       tree: options.tree,
       committedHashes: recovered.committedHashes,
       validityWindowBlocks: parameters.validityWindowBlocks,
+      clock,
+      executed: (ms) => observer.executed(ms),
     });
     const intake = new Intake({
       chainId: config.chainId,
@@ -383,6 +385,7 @@ export class ReplicaDriver {
   }
 
   #execute({ block, source, fresh }: EffectOf<'execute'>): void {
+    this.#options.observer.judging(block);
     this.#proposals.judge(block, source, fresh).then(
       ({ outcome, reason }) => {
         this.#options.observer.judged(block, outcome, reason);

@@ -1,0 +1,225 @@
+import type { Evidence } from '../codec/index.js';
+import type { BlockRef, Notice } from '../consensus/types.js';
+import type { Logger, Metrics } from '../telemetry/index.js';
+import { toHex } from '../types/index.js';
+import type { Height, ValidatorIndex } from '../types/index.js';
+import type { Execution } from './block-executor.js';
+import type { DriverObserver, MessageOutcome } from './driver-options.js';
+import type { Clock } from './ports.js';
+
+export interface NodeObserverOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Ids of the validators in order of index. */
+  readonly validators: readonly string[];
+  readonly self: ValidatorIndex;
+  /** A block can be read from the store. */
+  readonly committed: (height: Height) => void;
+  /** Once per heartbeat: refresh what is polled. */
+  readonly tick: () => void;
+  /** The replica has stopped for good. */
+  readonly halted: (reason: string) => void;
+}
+
+/** When the steps of a block in flight were taken, in milliseconds of the monotonic clock. */
+interface BlockTimes {
+  readonly proposedMs: number;
+  executedMs?: number;
+  preparedMs?: number;
+}
+
+/** Most blocks in flight whose times are kept. */
+const maxTimes = 256;
+
+/** Turns what happens in a replica into metrics and log lines. */
+export class NodeObserver implements DriverObserver {
+  readonly #options: NodeObserverOptions;
+  readonly #times = new Map<number, BlockTimes>();
+
+  constructor(options: NodeObserverOptions) {
+    this.#options = options;
+  }
+
+  notice(notice: Notice): void {
+    const { log, metrics, validators, self, clock } = this.#options;
+    const { consensus } = metrics;
+    switch (notice.kind) {
+      case 'viewStarted': {
+        consensus.view.set(notice.view);
+        consensus.viewChangeInProgress.set(0);
+        consensus.isPrimary.set(notice.primary === self ? 1 : 0);
+        if (notice.view > 0) consensus.viewsStarted.inc();
+        const primary = validators[notice.primary];
+        log.info({ code: 'VIEW_STARTED', view: notice.view, primary }, `View ${notice.view} has started.`);
+        return;
+      }
+      case 'viewChangeStarted':
+        consensus.viewChangeInProgress.set(1);
+        consensus.viewChanges.with({ cause: notice.cause }).inc();
+        log.warn(
+          { code: 'VIEW_CHANGE_STARTED', view: notice.view, cause: notice.cause },
+          `This validator asks for view ${notice.view}: ${notice.cause}.`,
+        );
+        return;
+      case 'preprepared': {
+        const times = this.#times.get(notice.height);
+        const nowMs = clock.monotonicMs();
+        if (times === undefined) return;
+        times.executedMs = nowMs;
+        consensus.phaseDuration.with({ phase: 'execute' }).observe((nowMs - times.proposedMs) / 1000);
+        return;
+      }
+      case 'prepared': {
+        const times = this.#times.get(notice.height);
+        if (times === undefined) return;
+        times.preparedMs = clock.monotonicMs();
+        const sinceMs = times.executedMs ?? times.proposedMs;
+        consensus.phaseDuration.with({ phase: 'prepare' }).observe((times.preparedMs - sinceMs) / 1000);
+        return;
+      }
+      case 'checkpointStable':
+        consensus.stableCheckpointHeight.set(notice.height);
+        log.debug({ code: 'CHECKPOINT_STABLE', height: notice.height }, 'A checkpoint is stable.');
+        return;
+      case 'ignored':
+        consensus.ignored.with({ reason: notice.reason }).inc();
+        log.debug(
+          { message: notice.message, reason: notice.reason, from: validators[notice.from] },
+          'A consensus message was not used.',
+        );
+        return;
+    }
+  }
+
+  message(from: ValidatorIndex, type: string, outcome: MessageOutcome, detail: string | undefined): void {
+    const { log, metrics, validators } = this.#options;
+    metrics.consensus.messages.with({ type: messageType(type), outcome }).inc();
+    if (type === 'prePrepare' && outcome === 'accepted') return;
+    if (outcome === 'accepted') return;
+    log.warn(
+      { code: 'PEER_MISBEHAVED', peer: validators[from], type, outcome, detail },
+      'A validator sent a consensus message that does not hold.',
+    );
+  }
+
+  built(block: BlockRef): void {
+    this.#options.metrics.consensus.proposals.with({ outcome: 'built' }).inc();
+    this.#noteProposed(block.header.height);
+  }
+
+  judging(block: BlockRef): void {
+    this.#noteProposed(block.header.height);
+  }
+
+  judged(block: BlockRef, outcome: 'valid' | 'invalid' | 'refused', reason: string | undefined): void {
+    const { log, metrics, validators } = this.#options;
+    metrics.consensus.proposals.with({ outcome }).inc();
+    if (outcome === 'valid') return;
+    const { height, proposer } = block.header;
+    log.warn(
+      { height, digest: toHex(block.digest), proposer: validators[proposer], outcome, reason },
+      `A proposed block was not accepted: ${reason ?? outcome}.`,
+    );
+  }
+
+  executed(ms: number): void {
+    this.#options.metrics.ledger.executionDuration.observe(ms / 1000);
+  }
+
+  committed(block: BlockRef, execution: Execution, storeMs: number): void {
+    const { metrics, clock } = this.#options;
+    const { consensus, storage } = metrics;
+    const { height } = block.header;
+    const nowMs = clock.monotonicMs();
+    consensus.height.set(height);
+    consensus.blocksCommitted.inc();
+    consensus.lastCommitTimestampSeconds.set(clock.wallMs() / 1000);
+    consensus.blockTransactions.observe(execution.transactions.length);
+    consensus.blockBytes.observe(
+      execution.transactions.reduce((bytes, { envelopeBytes }) => bytes + envelopeBytes.length, 0),
+    );
+    const codes = new Map<string, number>();
+    for (const { code } of execution.output.results) codes.set(code, (codes.get(code) ?? 0) + 1);
+    for (const [code, count] of codes) consensus.transactionsCommitted.with({ code }).inc(count);
+    storage.commitDuration.observe(storeMs / 1000);
+    const times = this.#times.get(height);
+    if (times !== undefined) {
+      consensus.blockDuration.observe((nowMs - times.proposedMs) / 1000);
+      consensus.phaseDuration.with({ phase: 'store' }).observe(storeMs / 1000);
+      if (times.preparedMs !== undefined) {
+        const commitMs = Math.max(0, nowMs - storeMs - times.preparedMs);
+        consensus.phaseDuration.with({ phase: 'commit' }).observe(commitMs / 1000);
+      }
+      this.#times.delete(height);
+    }
+    this.#options.committed(height);
+  }
+
+  admitted(source: 'client' | 'peer', count: number): void {
+    this.#options.metrics.mempool.admitted.with({ source }).inc(count);
+  }
+
+  refused(_source: 'client' | 'peer', code: string): void {
+    this.#options.metrics.mempool.refused.with({ reason: code }).inc();
+  }
+
+  evidence(evidence: Evidence): void {
+    const { log, metrics, validators } = this.#options;
+    const { signature, view, height } = evidence.first;
+    metrics.consensus.evidence.inc();
+    log.error(
+      {
+        code: 'EQUIVOCATION',
+        validator: validators[signature.validator],
+        phase: evidence.phase,
+        view,
+        height,
+      },
+      'A validator signed two different things in one place; the proof is stored.',
+    );
+  }
+
+  syncStarted(from: Height, target: Height): void {
+    const { log, metrics } = this.#options;
+    metrics.sync.active.set(1);
+    log.info({ code: 'SYNC_STARTED', from, target }, `Catching up from height ${from} to ${target}.`);
+  }
+
+  syncEnded(end: string, height: Height): void {
+    const { log, metrics } = this.#options;
+    metrics.sync.active.set(0);
+    if (end === 'stuck') {
+      log.warn({ code: 'SYNC_STALLED', height }, `No validator delivers the blocks above height ${height}.`);
+    } else log.info({ code: 'SYNC_FINISHED', height, end }, `Caught up to height ${height}.`);
+  }
+
+  syncFault(peer: ValidatorIndex, fault: string, detail: string): void {
+    const { log, metrics, validators } = this.#options;
+    metrics.sync.failures.with({ reason: fault }).inc();
+    log.warn({ peer: validators[peer], fault, detail }, 'A request for blocks failed.');
+  }
+
+  tick(): void {
+    this.#options.tick();
+  }
+
+  halted(reason: string, error: unknown): void {
+    const { log, metrics, halted } = this.#options;
+    metrics.consensus.halted.set(1);
+    const cause = error instanceof Error ? { error: error.message, stack: error.stack } : {};
+    log.error({ code: 'CONSENSUS_HALTED', reason, ...cause }, `This validator stopped for good: ${reason}.`);
+    halted(error instanceof Error ? `${reason}: ${error.message}` : reason);
+  }
+
+  #noteProposed(height: number): void {
+    if (this.#times.size >= maxTimes) this.#times.clear();
+    this.#times.set(height, { proposedMs: this.#options.clock.monotonicMs() });
+  }
+}
+
+const messageTypes = ['prePrepare', 'prepare', 'commit', 'checkpoint', 'viewChange', 'newView'] as const;
+
+function messageType(type: string): (typeof messageTypes)[number] | 'other' {
+  return messageTypes.find((known) => known === type) ?? 'other';
+}

@@ -1,0 +1,103 @@
+import type { NodeStatus, ReadPort } from '../api/ports.js';
+import type { StateProof } from '../codec/index.js';
+import type { NodeReader, StateTree } from '../crypto/index.js';
+import type { Head, HistoryPage, Store, StoredBlock, StoredHeader } from '../storage/types.js';
+import { asHeight, invariant } from '../types/index.js';
+import type { Height, StateKey, TxId } from '../types/index.js';
+
+export interface NodeReadsOptions {
+  readonly store: Store;
+  readonly tree: StateTree;
+  /** The part of the status that is not in the store. */
+  readonly status: () => Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'>;
+}
+
+/** Reads of committed data for the api. */
+export class NodeReads implements ReadPort {
+  readonly #options: NodeReadsOptions;
+  readonly #reader: NodeReader;
+  readonly #listeners = new Set<(height: Height) => void>();
+
+  constructor(options: NodeReadsOptions) {
+    this.#options = options;
+    this.#reader = { readNodes: (keys) => options.store.treeNodes(keys) };
+  }
+
+  /** Tells all listeners that a block can be read. */
+  committed(height: Height): void {
+    for (const listener of this.#listeners) listener(height);
+  }
+
+  status(): NodeStatus {
+    const { height, digest, stateRoot } = this.head();
+    return { ...this.#options.status(), height, digest, stateRoot };
+  }
+
+  head(): Head {
+    const head = this.#options.store.head();
+    invariant(head !== undefined, 'a node serves reads only once its genesis block is committed');
+    return head;
+  }
+
+  oldestBlock(): Height {
+    return asHeight(1);
+  }
+
+  oldestState(): Height {
+    return asHeight(0);
+  }
+
+  block(height: Height): Promise<StoredBlock | undefined> {
+    return this.#options.store.block(height);
+  }
+
+  header(height: Height): Promise<StoredHeader | undefined> {
+    return this.#options.store.header(height);
+  }
+
+  locate(txId: TxId): Promise<{ readonly height: Height; readonly index: number } | undefined> {
+    return this.#options.store.locate(txId);
+  }
+
+  stateAt(key: StateKey, height: Height): Promise<Uint8Array | undefined> {
+    return this.#options.store.stateAt(key, height);
+  }
+
+  stateRange(
+    options: Parameters<ReadPort['stateRange']>[0],
+  ): Promise<readonly { readonly key: StateKey; readonly value: Uint8Array }[]> {
+    return this.#options.store.stateRange(options);
+  }
+
+  async prove(keys: readonly StateKey[], height: Height): Promise<readonly StateProof[]> {
+    const { store, tree } = this.#options;
+    const header = await store.header(height);
+    invariant(header !== undefined, 'the api asks only for heights that are committed and retained');
+    return Promise.all(
+      keys.map(async (key): Promise<StateProof> => {
+        const [path, value] = await Promise.all([
+          tree.prove(this.#reader, height, key),
+          store.stateAt(key, height),
+        ]);
+        return {
+          header: header.headerBytes,
+          ...(header.certificate === undefined ? {} : { certificate: header.certificate }),
+          key,
+          ...(value === undefined ? {} : { value }),
+          ...path,
+        };
+      }),
+    );
+  }
+
+  history(account: string, limit: number, before?: { height: Height; index: number }): Promise<HistoryPage> {
+    return this.#options.store.history(account, limit, before);
+  }
+
+  onCommitted(listener: (height: Height) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+}
