@@ -1,4 +1,4 @@
-import { equalBytes, toHex, unreachable } from '../types/index.js';
+import { equalBytes, invariant, toHex, unreachable } from '../types/index.js';
 import { catchUpToBase, endSync, updateSync } from './catch-up.js';
 import { castCheckpoint, receiveCheckpoint, updateQuorumDurable } from './checkpoint.js';
 import { discardBlocks, learnCertificate } from './finality.js';
@@ -154,7 +154,10 @@ function handleCommitted(
   if (height <= state.durable.height || height > state.decided.height) return;
   const slot = state.slots.get(height);
   const known = state.blocks.get(toHex(digest));
-  if (slot?.certificate === undefined || known === undefined) return;
+  invariant(
+    slot?.certificate !== undefined && known !== undefined && equalBytes(slot.certificate.digest, digest),
+    'what becomes durable is what was ordered to be committed',
+  );
   state.durable = {
     height,
     digest,

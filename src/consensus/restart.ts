@@ -16,7 +16,7 @@ import type {
   RestoredState,
   VerifiedMessage,
 } from './types.js';
-import { installView, viewChangeBody } from './view-change.js';
+import { forgetUninherited, installView, viewChangeBody } from './view-change.js';
 
 type VoteRecord = Extract<LogRecord, { readonly kind: 'vote' }>;
 
@@ -77,11 +77,16 @@ function restoreView(state: ReplicaState, out: Outbox, message: SignedNewView | 
     return;
   }
   const verified = message === undefined ? undefined : readNewView(message, state.config);
-  if (state.changing || verified?.newView.view !== state.view) {
+  if (verified === undefined) {
     state.changing = true;
     return;
   }
   const derived = deriveNewView(verified.viewChanges, state.config.pipelineWindow);
+  if (state.changing || verified.newView.view !== state.view) {
+    state.changing = true;
+    forgetUninherited(state, verified.newView.view, derived);
+    return;
+  }
   installView(state, out, verified, derived);
 }
 

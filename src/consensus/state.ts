@@ -243,14 +243,14 @@ export function lowWatermark(state: ReplicaState): Height {
   return asHeight(Math.max(state.stableCheckpoint, Math.floor(state.quorumDurable / interval) * interval));
 }
 
-/** Highest height that this replica proposes or votes for now. */
+/**
+ * Highest height that this replica proposes or votes for now: a window above what is on disk, so that after a crash no
+ * more than a window of heights has prepared certificates; and within the watermarks.
+ */
 export function highestVotable(state: ReplicaState): Height {
-  const window = state.config.pipelineWindow;
   return asHeight(
     Math.min(
-      state.decided.height + window,
-      // Bounds what is final but not on disk yet.
-      state.durable.height + 2 * window,
+      state.durable.height + state.config.pipelineWindow,
       lowWatermark(state) + watermarkSpan(state.config),
     ),
   );

@@ -239,10 +239,26 @@ function contradictsFinality(state: ReplicaState, out: Outbox, derived: DerivedV
 }
 
 /**
- * Takes over what a view starts from. Blocks, and prepared certificates above the base, that it does not take over
- * cannot have been committed in any lower view and are forgotten; so a replica that shows a certificate in a later
- * view-change still holds the block. False when the primary is seen to have proposed two blocks for a height.
+ * Forgets the prepared certificates of lower views, above the base, for blocks that a view does not take over: nothing
+ * of the kind can have been committed in a lower view. So a replica that shows a certificate still holds the block.
+ * At and below the base they are kept: a view-change without the base's certificate may still have to show them.
  */
+export function forgetUninherited(state: ReplicaState, view: View, derived: DerivedView): void {
+  const kept = byHeight(derived);
+  for (const slot of state.slots.values()) {
+    const { prepared } = slot;
+    if (prepared === undefined || prepared.certificate.view >= view || slot.height <= derived.baseHeight)
+      continue;
+    const block = kept.get(slot.height);
+    if (block === undefined || !equalBytes(block.digest, prepared.digest)) slot.prepared = undefined;
+  }
+}
+
+const byHeight = (derived: DerivedView): ReadonlyMap<Height, DerivedBlock> =>
+  new Map(derived.reproposals.map((block) => [block.height, block]));
+
+/** Takes over what the current view starts from. False when its primary is seen to have proposed two blocks for a
+ * height. */
 export function installView(
   state: ReplicaState,
   out: Outbox,
@@ -255,15 +271,9 @@ export function installView(
   let honest = true;
   state.newView = message.message;
   state.inheritedHeight = derived.inheritedHeight;
-  const kept = new Map<Height, DerivedBlock>(derived.reproposals.map((block) => [block.height, block]));
-  for (const slot of state.slots.values()) {
-    slot.accepted = undefined;
-    const { prepared } = slot;
-    if (prepared === undefined || slot.height <= derived.baseHeight) continue;
-    const block = kept.get(slot.height);
-    if (block === undefined || !equalBytes(block.digest, prepared.digest)) slot.prepared = undefined;
-  }
-  dropUninherited(state, out, kept);
+  for (const slot of state.slots.values()) slot.accepted = undefined;
+  forgetUninherited(state, state.view, derived);
+  dropUninherited(state, out, byHeight(derived));
   const primary = primaryOf(state, state.view);
   for (const [index, block] of derived.reproposals.entries()) {
     const signature = message.newView.reproposals[index]?.signature;

@@ -3,8 +3,15 @@
  * crashes with only synced state surviving, and a Byzantine validator. A fuller simulation with the driver is in
  * test/simulation.
  */
-import { peerStatus } from '../../src/consensus/index.js';
-import type { ConsensusMessage } from '../../src/codec/index.js';
+import {
+  decodeNewView,
+  decodeViewChange,
+  type ConsensusMessage,
+  type SignedNewView,
+  type SignedViewChange,
+  type ViewChange,
+} from '../../src/codec/index.js';
+import { deriveNewView, peerStatus } from '../../src/consensus/index.js';
 import { asDigest, asValidatorIndex, asView, limits, type ValidatorIndex } from '../../src/types/index.js';
 import { makeBlock, say, TestNet, type NetOptions, type TestReplica } from './consensus-net.js';
 import { Prng } from './prng.js';
@@ -240,7 +247,49 @@ export class Schedule {
       const body = { chainId, validatorSetHash, view, validator: asValidatorIndex(from), prepared: [] };
       this.#send(from, to, say(config, from, { kind: 'viewChange', body }));
     }
+    if (message.kind === 'viewChange' && random.chance(0.5)) {
+      this.#send(from, to, this.#lyingViewChange(from, message) ?? message);
+      return;
+    }
+    if (message.kind === 'newView' && random.chance(0.5)) {
+      this.#send(from, to, this.#otherNewView(from, message) ?? message);
+      return;
+    }
     this.#send(from, to, message);
+  }
+
+  /** A view-change that hides what was committed or prepared. */
+  #lyingViewChange(from: ValidatorIndex, message: SignedViewChange): ConsensusMessage | undefined {
+    const decoded = decodeViewChange(message.viewChange);
+    if (!decoded.ok) return undefined;
+    const { committed, ...rest } = decoded.value;
+    const hide = this.#random.below(3);
+    const body: ViewChange = {
+      ...rest,
+      ...(hide !== 0 && committed !== undefined && { committed }),
+      prepared: hide === 0 ? [] : rest.prepared.filter(() => this.#random.chance(0.5)),
+    };
+    return say(this.net.config, from, { kind: 'viewChange', body });
+  }
+
+  /** A new-view from another quorum of view-changes, properly derived: as primary, to tell others a different start. */
+  #otherNewView(from: ValidatorIndex, message: SignedNewView): ConsensusMessage | undefined {
+    const decoded = decodeNewView(message.newView);
+    const { state } = this.net.replica(from);
+    // It may only pass on another's.
+    if (!decoded.ok || decoded.value.validator !== from) return undefined;
+    const { view } = decoded.value;
+    const candidates = [...state.viewChanges.values()].filter(({ body }) => body.view === view);
+    while (candidates.length > state.quorum) candidates.splice(this.#random.below(candidates.length), 1);
+    if (candidates.length < state.quorum) return undefined;
+    candidates.sort((left, right) => left.body.validator - right.body.validator);
+    const { reproposals } = deriveNewView(candidates, this.net.config.pipelineWindow);
+    return say(this.net.config, from, {
+      kind: 'newView',
+      view,
+      viewChanges: candidates.map(({ signed }) => signed),
+      reproposals: this.#random.chance(0.2) ? reproposals.slice(1) : reproposals,
+    });
   }
 
   /** In a while, unless the replica crashes before. */

@@ -20,6 +20,7 @@ function optionsOf(seed: number, byzantine: boolean): ConstructorParameters<type
     chaosMs: 3000 + random.below(12_000),
     target: 10,
     calmMs: 240_000,
+    timeouts: { viewTimeoutMs: random.pick([100, 400, 2000]), retransmitMs: random.pick([50, 300]) },
   };
 }
 
