@@ -1,10 +1,10 @@
 /**
  * Domain tags: the first bytes of everything that is hashed or signed, so that no hash or signature of one kind is
- * ever one of another kind. No tag is a prefix of another one followed by what it is followed by (docs/encoding.md).
+ * ever one of another kind. No tag begins another one (docs/encoding.md).
  */
 const tag = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Domain tags as bytes. Not to be changed by anyone: shared. */
+/** Domain tags as bytes. Shared: not to be written to. */
 export const tags = {
   /** Transaction id: tag, chain id, payload. */
   tx: tag('quaestor/tx/v1'),
