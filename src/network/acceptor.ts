@@ -4,11 +4,13 @@
  */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { createServer } from 'node:tls';
 import { QuaestorError } from '../types/index.js';
 import type { PeerServiceDefinition } from './definition.js';
+import { receiveWindowBytes } from './dialer.js';
 import type { TlsContext } from './tls.js';
 import { certificateFingerprint, namedValidator } from './tls.js';
 import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
@@ -187,6 +189,22 @@ export class Acceptor {
   ): void {
     const connection = this.#connections.get(call.getPeer());
     // Not reachable but by a race with the end of the connection.
-    if (connection !== undefined) handle(call, connection);
+    if (connection === undefined) return;
+    widenReceiveWindow(call);
+    handle(call, connection);
   }
+}
+
+/**
+ * Lets the client of a call have more than HTTP/2's default of 64 KiB in flight, which over a long distance would be all
+ * that it can send in a round trip. grpc-js has an option for it on the client only, so this reaches for the session
+ * inside the call; should a later version keep it elsewhere, connections are slower over distance but work.
+ */
+function widenReceiveWindow(call: unknown): void {
+  const inner = call as { call?: { stream?: { session?: ServerHttp2Session } } };
+  const session = inner.call?.stream?.session;
+  if (session === undefined || session.destroyed) return;
+  if ((session.state.effectiveLocalWindowSize ?? receiveWindowBytes) >= receiveWindowBytes) return;
+  session.setLocalWindowSize(receiveWindowBytes);
+  session.settings({ initialWindowSize: receiveWindowBytes });
 }

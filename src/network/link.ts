@@ -102,7 +102,9 @@ export class Link {
   pump(): void {
     const { outbox, metrics } = this.#options;
     while (this.#stage === 'open' && this.#inFlightBytes < maxInFlightBytes && !outbox.empty) {
-      const pieces = outbox.take(messageBytes);
+      // Like Nagle's algorithm: transactions gather while a message is on its way, votes do not wait for it.
+      const pieces = outbox.take(messageBytes, this.#inFlightBytes === 0);
+      if (pieces.length === 0) return;
       const message = encodeFrames(pieces);
       this.#inFlightBytes += message.length;
       metrics.sent(this.peer.index, message.length, pieces.length);

@@ -100,8 +100,9 @@ export class Outbox {
 
   /**
    * Takes the pieces of the next message: what is most urgent first, up to `maxBytes`, at least one if any waits.
+   * Relayed transactions only `withRelay`.
    */
-  take(maxBytes: number): Uint8Array[] {
+  take(maxBytes: number, withRelay = true): Uint8Array[] {
     const taken: Uint8Array[] = [];
     let bytes = 0;
     if (this.#status !== undefined) {
@@ -110,6 +111,7 @@ export class Outbox {
       this.#status = undefined;
     }
     for (const queue of [this.#consensus, this.#bodies, this.#relay]) {
+      if (queue === this.#relay && !withRelay) break;
       for (let next = queue.first; next !== undefined; next = queue.first) {
         if (taken.length === maxFramesPerBatch) return taken;
         if (taken.length > 0 && bytes + next.bytes.length > maxBytes) return taken;

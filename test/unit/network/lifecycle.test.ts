@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
+import http2 from 'node:http2';
 import { connect } from 'node:tls';
 import type { FetchedBlock } from '../../../src/network/index.js';
 import { asHeight } from '../../../src/types/index.js';
@@ -50,6 +51,29 @@ describe('connections between validators', () => {
     await nodes[2]!.restart();
     await nodes[1]!.restart();
     await consortium.allConnected();
+  });
+
+  it('allow much to be in flight towards the side that was dialed, too', async () => {
+    consortium = await makeConsortium(2);
+    await consortium.node(1).network.start();
+    const session = http2.connect(`https://127.0.0.1:${consortium.node(1).network.port()}`, {
+      ...contextOf(consortium.node(0).tls),
+      checkServerIdentity: () => undefined,
+    });
+    const wide = new Promise<void>((resolve) =>
+      session.on('remoteSettings', ({ initialWindowSize = 0 }) => {
+        if (initialWindowSize >= 1024 * 1024) resolve();
+      }),
+    );
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/quaestor.peer.v1.PeerService/Connect',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    stream.on('error', () => undefined);
+    await wide;
+    session.destroy();
   });
 
   it('end with the network, which may be stopped twice and before it was started', async () => {
