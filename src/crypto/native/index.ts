@@ -2,6 +2,20 @@
  * Fast and secret parts of the cryptography for Node.js: hashing by libsodium, the pool that checks signatures on
  * worker threads, key generation, signers and encrypted key files. Decides nothing that src/crypto does not define.
  */
-export * from './sha256.js';
+export { generateKeyPair, keyPairFromSeed, KeySigner, wipe } from './keys.js';
+export type { KeyPair } from './keys.js';
+export {
+  openKeyFile,
+  openKeystore,
+  readKeystore,
+  readKeystorePublicKey,
+  readPasswordFile,
+  writeKeystore,
+  writePasswordFile,
+} from './keystore.js';
+export type { WriteKeystoreOptions } from './keystore.js';
+export type { ScryptCost } from './keystore-format.js';
+export { KeyFileError } from './private-file.js';
+export { installNativeSha256 } from './sha256.js';
 export { createVerifierPool } from './verifier-pool.js';
 export type { VerifierPool, VerifierPoolOptions, VerifierPoolStats } from './verifier-pool.js';

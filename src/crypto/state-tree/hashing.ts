@@ -2,7 +2,6 @@ import { sha256 } from '../sha256.js';
 import { utf8 } from '../utf8.js';
 
 const stateKeyTag = utf8('quaestor/state-key/v1');
-const message = new Uint8Array(65);
 
 /** Hash of an empty subtree: 32 zero bytes, of which nobody knows a preimage. */
 export const emptySubtreeHash = new Uint8Array(32);
@@ -10,20 +9,6 @@ export const emptySubtreeHash = new Uint8Array(32);
 /** Place of a key in the tree, 32 bytes: SHA-256("quaestor/state-key/v1" ‖ key in UTF-8). */
 export function stateKeyPath(key: string): Uint8Array {
   return sha256(stateKeyTag, utf8(key));
-}
-
-/** SHA-256(0x00 ‖ path ‖ value hash), from the 64 bytes at `offset`. */
-export function leafHashAt(bytes: Uint8Array, offset: number): Uint8Array {
-  message[0] = 0;
-  message.set(bytes.subarray(offset, offset + 64), 1);
-  return sha256(message);
-}
-
-/** SHA-256(0x01 ‖ left ‖ right), from the 64 bytes at `offset`. */
-export function innerHashAt(bytes: Uint8Array, offset: number): Uint8Array {
-  message[0] = 1;
-  message.set(bytes.subarray(offset, offset + 64), 1);
-  return sha256(message);
 }
 
 /** Half-byte of a path at a depth of 0 … 63. */

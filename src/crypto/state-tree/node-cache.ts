@@ -28,11 +28,12 @@ export class NodeCache {
   put(node: StateNode): void {
     if (node.id === deepPrefixId) return;
     const known = this.#young.get(node.id) ?? this.#old.get(node.id);
-    if (known === undefined || known.version < node.version) this.#keep(node);
+    if (known !== undefined && known.version >= node.version) return;
+    node.forgetHash();
+    this.#keep(node);
   }
 
   #keep(node: StateNode): void {
-    node.trim();
     this.#young.set(node.id, node);
     if (this.#young.size < this.#generationSize) return;
     this.#old = this.#young;

@@ -1,5 +1,12 @@
 import { QuaestorError } from '../../types/index.js';
-import { innerHashAt, leafHashAt } from './hashing.js';
+import {
+  computeLevels,
+  isSnapshotWorthwhile,
+  readHash,
+  takeSnapshot,
+  type HashedNode,
+} from './level-hashes.js';
+import { ones, slotsBelow, type SubtreeKind } from './masks.js';
 
 /**
  * A node of 16 slots: four levels of the binary tree. Its stored form, which is also how it is held in memory:
@@ -15,8 +22,6 @@ const headerBytes = 5;
 export const hashBytes = 32;
 export const leafBytes = 64;
 const maxVersionBytes = 7;
-/** Nodes with more children keep the hashes of their inner levels: 1 KB that saves up to 25 hashes an update. */
-const keepHashesAbove = 4;
 
 /** A node that is missing or damaged in the store: STATE_NODE_MISSING or STATE_NODE_CORRUPT. */
 export class StateTreeError extends QuaestorError {}
@@ -30,10 +35,7 @@ export interface Leaf {
 /** What a slot gets: a subtree of many leaves, one leaf, or nothing. */
 export type Slot = StateNode | Leaf | undefined;
 
-/** What a subtree holds. */
-export type SubtreeKind = 'empty' | 'leaf' | 'many';
-
-export class StateNode {
+export class StateNode implements HashedNode {
   readonly version: number;
   /** See prefixId. */
   readonly id: number;
@@ -41,19 +43,16 @@ export class StateNode {
   readonly bytes: Uint8Array;
   readonly innerMask: number;
   readonly leafMask: number;
-  /** Versions of the inner children in order of slot. */
-  readonly #childVersions: readonly number[];
-  /** Hashes of the five levels as a heap: 1 is the whole node, 2i and 2i + 1 are below i, slot s is 16 + s. Made when
-   * first asked for. */
-  #hashes: Uint8Array | undefined;
+  /** Hashes of the levels, to derive those of the next version from. */
+  #snapshot: Uint8Array | undefined;
+  #hash: Uint8Array | undefined;
 
-  private constructor(version: number, id: number, bytes: Uint8Array, childVersions: readonly number[]) {
+  private constructor(version: number, id: number, bytes: Uint8Array) {
     this.version = version;
     this.id = id;
     this.bytes = bytes;
     this.innerMask = ((bytes[1] ?? 0) << 8) | (bytes[2] ?? 0);
     this.leafMask = ((bytes[3] ?? 0) << 8) | (bytes[4] ?? 0);
-    this.#childVersions = childVersions;
   }
 
   /** Reads the stored form; throws a StateTreeError when it is damaged. */
@@ -62,23 +61,15 @@ export class StateNode {
     const innerMask = ((bytes[1] ?? 0) << 8) | (bytes[2] ?? 0);
     const leafMask = ((bytes[3] ?? 0) << 8) | (bytes[4] ?? 0);
     if ((innerMask & leafMask) !== 0) throw corrupt(version);
-    const childVersions: number[] = [];
     let offset = tailOffset(innerMask, leafMask);
     for (let count = ones(innerMask); count > 0; count--) {
-      let value = 0;
-      let scale = 1;
-      for (let length = 1; ; length++) {
-        const byte = bytes[offset++];
-        if (byte === undefined || length > maxVersionBytes) throw corrupt(version);
-        value += (byte & 127) * scale;
-        scale *= 128;
-        if (byte < 128) break;
-      }
-      if (value > version) throw corrupt(version);
-      childVersions.push(value);
+      const start = offset;
+      while ((bytes[offset] ?? 0) >= 128) offset++;
+      offset++;
+      if (offset - start > maxVersionBytes || readVersion(bytes, start) > version) throw corrupt(version);
     }
     if (offset !== bytes.length) throw corrupt(version);
-    return new StateNode(version, id, bytes, childVersions);
+    return new StateNode(version, id, bytes);
   }
 
   /**
@@ -121,36 +112,51 @@ export class StateNode {
       if (old !== undefined) copyUnchanged(old, bytes, innerMask, leafMask, changed);
     }
     writeVersions(bytes, tail, childVersions);
-    const node = new StateNode(version, id, bytes, childVersions);
+    const node = new StateNode(version, id, bytes);
     for (let slot = 0; slot < 16; slot++) {
       const child = slots[slot];
       if ((changed & (1 << slot)) === 0 || child === undefined) continue;
-      if (child instanceof StateNode) bytes.set(child.hash(), node.#innerOffset(slot));
-      else bytes.set(child.bytes.subarray(child.offset, child.offset + leafBytes), node.#leafOffset(slot));
+      if (child instanceof StateNode) bytes.set(child.hash(), node.innerOffset(slot));
+      else bytes.set(child.bytes.subarray(child.offset, child.offset + leafBytes), node.leafOffset(slot));
     }
-    const before = old === undefined ? undefined : old.#hashes;
-    if (before !== undefined) node.#hashFrom(before, changed);
+    computeLevels(node, old === undefined ? undefined : old.#snapshot, changed);
+    node.#hash = readHash(1);
+    if (isSnapshotWorthwhile(node)) node.#snapshot = takeSnapshot();
     return node;
   }
 
   /** Version of the inner child in a slot. */
   childVersion(slot: number): number {
-    return this.#childVersions[ones(this.innerMask & ((1 << slot) - 1))] ?? 0;
+    let offset = tailOffset(this.innerMask, this.leafMask);
+    for (let before = ones(this.innerMask & ((1 << slot) - 1)); before > 0; before--) {
+      while ((this.bytes[offset] ?? 0) >= 128) offset++;
+      offset++;
+    }
+    return readVersion(this.bytes, offset);
   }
 
   /** The leaf in a slot that has one. */
   leaf(slot: number): Leaf {
-    return { bytes: this.bytes, offset: this.#leafOffset(slot) };
+    return { bytes: this.bytes, offset: this.leafOffset(slot) };
   }
 
-  /** Hash of the subtree that the node stands for: a fresh array. */
+  /** Hash of the subtree that the node stands for. */
   hash(): Uint8Array {
-    return this.hashAt(1);
+    if (this.#hash === undefined) {
+      computeLevels(this, this.#snapshot, 0xffff);
+      this.#hash = readHash(1);
+    }
+    return this.#hash;
   }
 
-  /** Hash of the subtree at a position of the heap: a fresh array. */
-  hashAt(position: number): Uint8Array {
-    return this.#allHashes().slice(position * hashBytes, (position + 1) * hashBytes);
+  /** Lets go of the node's own hash, which is needed only until its parent has it. */
+  forgetHash(): void {
+    this.#hash = undefined;
+  }
+
+  /** Makes `readHash` give the hashes on the way from a slot to the top, and those next to it. */
+  loadWay(slot: number): void {
+    computeLevels(this, this.#snapshot, 1 << slot);
   }
 
   /** What the subtree at a position of the heap holds. */
@@ -161,57 +167,13 @@ export class StateNode {
     return leaves === 0 ? 'empty' : 'leaf';
   }
 
-  /** Lets go of the hashes of a node that has few children: they are quickly made again. */
-  trim(): void {
-    if (ones(this.innerMask | this.leafMask) <= keepHashesAbove) this.#hashes = undefined;
-  }
-
-  #innerOffset(slot: number): number {
+  innerOffset(slot: number): number {
     return headerBytes + hashBytes * ones(this.innerMask & ((1 << slot) - 1));
   }
 
-  #leafOffset(slot: number): number {
+  leafOffset(slot: number): number {
     const leavesBefore = ones(this.leafMask & ((1 << slot) - 1));
     return headerBytes + hashBytes * ones(this.innerMask) + leafBytes * leavesBefore;
-  }
-
-  #allHashes(): Uint8Array {
-    return this.#hashes ?? this.#hashFrom(undefined, 0xffff);
-  }
-
-  /** Makes the hashes out of those of the node before, in which the slots of `changed` are outdated. */
-  #hashFrom(before: Uint8Array | undefined, changed: number): Uint8Array {
-    const hashes = before === undefined ? new Uint8Array(hashBytes * 32) : new Uint8Array(before);
-    for (let slot = 0; slot < 16; slot++) {
-      const bit = 1 << slot;
-      if ((changed & bit) === 0) continue;
-      const offset = (16 + slot) * hashBytes;
-      if ((this.innerMask & bit) !== 0) {
-        const start = this.#innerOffset(slot);
-        hashes.set(this.bytes.subarray(start, start + hashBytes), offset);
-      } else if ((this.leafMask & bit) !== 0) {
-        hashes.set(leafHashAt(this.bytes, this.#leafOffset(slot)), offset);
-      } else if (before !== undefined) {
-        hashes.fill(0, offset, offset + hashBytes);
-      }
-    }
-    for (let position = 15; position > 0; position--) {
-      const range = slotsBelow(position);
-      if ((changed & range) === 0) continue;
-      const offset = position * hashBytes;
-      const leaves = this.leafMask & range;
-      if ((this.innerMask & range) !== 0 || (leaves & (leaves - 1)) !== 0) {
-        hashes.set(innerHashAt(hashes, 2 * offset), offset);
-      } else if (leaves !== 0) {
-        // The hash of a subtree with one leaf is that leaf's, however far below it is.
-        const slot = (16 + 31 - Math.clz32(leaves)) * hashBytes;
-        hashes.copyWithin(offset, slot, slot + hashBytes);
-      } else if (before !== undefined) {
-        hashes.fill(0, offset, offset + hashBytes);
-      }
-    }
-    this.#hashes = hashes;
-    return hashes;
   }
 }
 
@@ -223,28 +185,19 @@ const corrupt = (version: number): StateTreeError =>
     { version: String(version) },
   );
 
-/** Number of bits that are set. */
-function ones(mask: number): number {
-  let bits = mask - ((mask >>> 1) & 0x5555);
-  bits = (bits & 0x3333) + ((bits >>> 2) & 0x3333);
-  bits = (bits + (bits >>> 4)) & 0x0f0f;
-  return (bits + (bits >>> 8)) & 31;
-}
-
-/** Mask of the slots below a position of the heap. */
-function slotsBelow(position: number): number {
-  return slotRanges[position] ?? 0;
-}
-
-const slotRanges: readonly number[] = Array.from({ length: 32 }, (_, position) => {
-  if (position === 0) return 0;
-  const level = 31 - Math.clz32(position);
-  const width = 16 >>> level;
-  return (((1 << width) - 1) << ((position - (1 << level)) * width)) & 0xffff;
-});
-
 function tailOffset(innerMask: number, leafMask: number): number {
   return headerBytes + hashBytes * ones(innerMask) + leafBytes * ones(leafMask);
+}
+
+function readVersion(bytes: Uint8Array, start: number): number {
+  let value = 0;
+  let scale = 1;
+  for (let offset = start; ; offset++) {
+    const byte = bytes[offset] ?? 0;
+    value += (byte & 127) * scale;
+    if (byte < 128) return value;
+    scale *= 128;
+  }
 }
 
 function versionLength(version: number): number {

@@ -1,4 +1,5 @@
 import { emptySubtreeHash, nibbleAt } from './hashing.js';
+import { readHash } from './level-hashes.js';
 import { hashBytes, leafBytes, type StateNode } from './node.js';
 import type { StatePath } from './types.js';
 import { equalBytes } from '../../types/index.js';
@@ -17,10 +18,11 @@ export async function pathTo(
   for (let depth = 0; ; depth++) {
     const node = await load(nodeVersion, depth);
     const slot = nibbleAt(path, depth);
+    node.loadWay(slot);
     let position = 1;
     for (let level = 3; level >= 0 && node.kindAt(position) === 'many'; level--) {
       position = 2 * position + ((slot >>> level) & 1);
-      siblings.push(shortForm(node.hashAt(position ^ 1)));
+      siblings.push(shortForm(readHash(position ^ 1)));
     }
     if (node.kindAt(position) === 'many') {
       nodeVersion = node.childVersion(slot);

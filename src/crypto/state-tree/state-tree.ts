@@ -20,7 +20,8 @@ import { keyOfVisit, visitNodes, type Visit } from './walk.js';
  * - the cache, which is looked at before the reader, holds only nodes of versions up to the last one that `committed`
  *   was called for, and these are unique: a committed height is final;
  * - nodes of updates that are not committed yet are found again, without decoding, by the identity of the byte array
- *   that the update handed out, if the reader returns that same array. They go when the caller drops the update.
+ *   that the update handed out, if the reader returns that same array. They go when the update is committed, or when
+ *   the caller drops it.
  */
 export class StateTree {
   readonly #cache: NodeCache;
@@ -61,7 +62,10 @@ export class StateTree {
     this.#committedVersion = update.version;
     for (const { value } of update.nodes) {
       const node = this.#handedOut.get(value);
-      if (node !== undefined) this.#cache.put(node);
+      if (node === undefined) continue;
+      this.#cache.put(node);
+      // The store may keep these bytes in a cache of its own for long.
+      this.#handedOut.delete(value);
     }
   }
 
