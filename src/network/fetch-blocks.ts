@@ -68,13 +68,14 @@ export function refuse(
   call.emit('error', { code, details });
 }
 
-/** Makes one call. The client is closed at the end. */
+/** Makes one call, over a connection of its own: bulk does not share one with votes. */
 export async function* fetchBlocks(
-  client: PeerClient,
+  open: () => PeerClient,
   peer: PeerValidator,
   options: FetchBlocksOptions,
 ): AsyncGenerator<FetchedBlock, void, undefined> {
   const { signal } = options;
+  const client = open();
   const call = client.fetchBlocks(encodeFetchBlocksRequest(options), options.deadlineMs);
   // One block at a time: read-ahead would be bounded by count only.
   const stream = call as unknown as Readable;

@@ -204,8 +204,8 @@ class GrpcPeerNetwork implements PeerNetwork {
     invariant(peer !== undefined, 'blocks are fetched from another validator');
     const stopping = this.#stopping.signal;
     const signal = options.signal === undefined ? stopping : AbortSignal.any([stopping, options.signal]);
-    const client = new PeerClient(this.#dialing, peer.validator, this.#tls);
-    return fetchBlocks(client, peer.validator, { ...options, signal });
+    const open = (): PeerClient => new PeerClient(this.#dialing, peer.validator, this.#tls);
+    return fetchBlocks(open, peer.validator, { ...options, signal });
   }
 
   reloadTls(material: TlsMaterial): void {

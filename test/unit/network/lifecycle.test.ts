@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
 import http2 from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { connect } from 'node:tls';
 import type { FetchedBlock } from '../../../src/network/index.js';
 import { asHeight } from '../../../src/types/index.js';
 import { certifiedChain } from '../../helpers/certified-chain.js';
 import type { NodeSetup, TestConsortium } from '../../helpers/peer-networks.js';
-import { makeConsortium, network, newAuthority, tlsFor } from '../../helpers/peer-networks.js';
+import { fastTimeouts, makeConsortium, network, newAuthority, tlsFor } from '../../helpers/peer-networks.js';
 import { contextOf } from '../../helpers/raw-peer.js';
 import { until } from '../../helpers/until.js';
 
@@ -51,6 +53,39 @@ describe('connections between validators', () => {
     await nodes[2]!.restart();
     await nodes[1]!.restart();
     await consortium.allConnected();
+  });
+
+  it('end when the other side vanishes without a word', async () => {
+    consortium = await makeConsortium(2, () => ({
+      options: { timeouts: { ...fastTimeouts, keepaliveMs: 100, keepaliveTimeoutMs: 100 } },
+    }));
+    const { node, validators } = consortium;
+    await node(1).network.start();
+    const pipes: Socket[] = [];
+    const cable = createServer((inward) => {
+      const outward = createConnection(node(1).network.port(), '127.0.0.1');
+      for (const socket of [inward, outward]) socket.on('error', () => undefined);
+      pipes.push(inward, outward);
+      inward.pipe(outward).pipe(inward);
+    });
+    await new Promise<void>((resolve) => cable.listen(0, '127.0.0.1', resolve));
+    const { port } = cable.address() as AddressInfo;
+    await node(0).restart({
+      validators: validators.map(({ id, index, publicKey }) => ({
+        id,
+        index,
+        publicKey,
+        address: `127.0.0.1:${port}`,
+      })),
+    });
+    await consortium.allConnected();
+    cable.close();
+    for (const socket of pipes) {
+      socket.unpipe();
+      socket.pause();
+    }
+    for (const { records } of [node(0), node(1)]) await records.until(() => records.disconnected.length > 0);
+    for (const socket of pipes) socket.destroy();
   });
 
   it('allow much to be in flight towards the side that was dialed, too', async () => {
