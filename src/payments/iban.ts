@@ -41,8 +41,9 @@ export function creditorReferenceProblem(text: string): string | undefined {
 function mod97(text: string): number {
   let remainder = 0;
   for (let index = 0; index < text.length; index++) {
-    const value = Number.parseInt(text[(index + 4) % text.length] ?? '0', 36);
-    remainder = (remainder * (value > 9 ? 100 : 10) + value) % 97;
+    const unit = text.charCodeAt((index + 4) % text.length);
+    remainder = unit < 58 ? remainder * 10 + unit - 48 : remainder * 100 + unit - 55;
+    remainder %= 97;
   }
   return remainder;
 }

@@ -71,6 +71,8 @@ export class InstructionChecker {
     const names = this.#names;
     const problems = [...instruction.problems];
     const add = (code: PaymentProblemCode, field: string, message: string): void => {
+      // What is missing was perhaps said already, by the structure.
+      if (code === 'MISSING' && problems.some((problem) => problem.field === field)) return;
       problems.push({ code, field, message });
     };
     this.#checkEndToEndId(instruction, add);
@@ -120,9 +122,7 @@ export class InstructionChecker {
     const { endToEndId, messageId, position } = instruction;
     const field = this.#names.endToEndId;
     if (endToEndId === '') {
-      if (!instruction.problems.some((problem) => problem.field === field)) {
-        add('MISSING', field, 'Found nothing; expected an id of this payment.');
-      }
+      add('MISSING', field, 'Found nothing; expected an id of this payment.');
       return;
     }
     if (endToEndId === 'NOTPROVIDED') {
@@ -133,7 +133,7 @@ export class InstructionChecker {
       );
       return;
     }
-    if (utf8.encode(endToEndId).length > limits.maxEndToEndIdBytes) {
+    if (utf8Length(endToEndId) > limits.maxEndToEndIdBytes) {
       add('TOO_LONG', field, `Expected at most ${limits.maxEndToEndIdBytes} bytes of UTF-8.`);
     }
     const key = `${messageId}\0${endToEndId}`;
@@ -249,7 +249,7 @@ function amountOf(
 
 function remittanceOf(instruction: Instruction, field: string, add: Add): string {
   const text = instruction.remittance.join(' ');
-  const bytes = utf8.encode(text).length;
+  const bytes = utf8Length(text);
   if (bytes > limits.maxMemoBytes) {
     add('TOO_LONG', field, `Found ${bytes} bytes; expected at most ${limits.maxMemoBytes}.`);
   }
@@ -287,6 +287,11 @@ function checkCodes(instruction: Instruction, names: FieldNames, add: Add): void
       `Found ${quote(requestedDate)}; expected a date such as "2026-11-02".`,
     );
   }
+}
+
+/** Bytes of a text in UTF-8. Plain ASCII, the usual case, is not encoded for it. */
+function utf8Length(text: string): number {
+  return /^[\x20-\x7e]*$/.test(text) ? text.length : utf8.encode(text).length;
 }
 
 /** Whether a text is a calendar date of ISO 8601, "2026-11-02". */

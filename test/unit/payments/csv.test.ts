@@ -53,7 +53,10 @@ describe('readPaymentsCsv', () => {
 
   it('reads columns in any order, separated by semicolons, in pieces of one character', async () => {
     const text = `amount;currency;end_to_end_id;creditor_account;debtor_account;requested_date\n1,5;EUR;a;${creditor};${debtor};\n1.5;EUR;b;${creditor};${debtor};2026-11-02\n`;
-    expect(short(await read([...text]))).toEqual(['rejected 1:2 AMOUNT_INVALID amount', 'payment 2:3 150']);
+    expect(short(await read(Array.from(text)))).toEqual([
+      'rejected 1:2 AMOUNT_INVALID amount',
+      'payment 2:3 150',
+    ]);
   });
 
   it('numbers the rows that it rejects and says all that is wrong with each', async () => {
