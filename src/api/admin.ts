@@ -32,7 +32,10 @@ export function adminHandlers(environment: CallEnvironment, admin: AdminPort): A
       const level = logLevels.find((known): known is LogLevel => known === request.level);
       if (level === undefined) throw invalidField('level', `it must be one of ${logLevels.join(', ')}.`);
       const previousLevel = admin.setLogLevel(level);
-      environment.log.info({ level, previousLevel, operator: caller }, 'An operator changed the log level.');
+      environment.log.info(
+        { code: 'LOG_LEVEL_CHANGED', level, previousLevel, operator: caller },
+        'An operator changed the log level.',
+      );
       return { previousLevel };
     }),
   };

@@ -43,6 +43,8 @@ class SubmitSession {
   readonly #prefix: Uint8Array;
   /** Batches whose transactions are not all answered: what a cancelled call has to withdraw. */
   readonly #submissions = new Set<Submission>();
+  #gathered:
+    { readonly block: FinalBlock; readonly numbers: number[]; readonly indexes: number[] } | undefined;
   #inFlight = 0;
   #uncheckedBatches = 0;
   #writeBlocked = false;
@@ -139,8 +141,25 @@ class SubmitSession {
     });
   }
 
+  /** Gathers what the batches of this stream have in one block, so that its header is sent once. */
   #finalized(block: FinalBlock, { numbers, indexes }: FinalEntries): void {
     if (this.#closed) return;
+    const gathered = this.#gathered;
+    if (gathered?.block === block) {
+      gathered.numbers.push(...numbers);
+      gathered.indexes.push(...indexes);
+      return;
+    }
+    this.#sendGathered();
+    this.#gathered = { block, numbers: [...numbers], indexes: [...indexes] };
+    queueMicrotask(() => this.#sendGathered());
+  }
+
+  #sendGathered(): void {
+    const gathered = this.#gathered;
+    this.#gathered = undefined;
+    if (gathered === undefined || this.#closed) return;
+    const { block, numbers, indexes } = gathered;
     for (let start = 0; start < numbers.length; start += maxAnswersPerMessage) {
       const transactions: FinalizedTransaction[] = [];
       const stop = Math.min(numbers.length, start + maxAnswersPerMessage);

@@ -12,6 +12,7 @@ import type { ListAccountHistoryResponse__Output } from '../codec/wire/quaestor/
 import type { ListAccountsRequest } from '../codec/wire/quaestor/ledger/v1/ListAccountsRequest.js';
 import type { ListAccountsResponse__Output } from '../codec/wire/quaestor/ledger/v1/ListAccountsResponse.js';
 import type { Signer } from '../crypto/index.js';
+import { installNativeSha256 } from '../crypto/native/sha256.js';
 import { asAmount, asHeight, type ChainId, type Height, type TxId } from '../types/index.js';
 import type { ChainTrust } from '../verify/index.js';
 import { attemptUntil } from './attempts.js';
@@ -124,6 +125,7 @@ export class QuaestorClient {
     if (validators.length === 0) {
       throw new ClientError('NO_VALIDATORS', 'A client needs the address of at least one validator.');
     }
+    installNativeSha256();
     this.#verifier = new Verifier(genesis);
     this.#verifyReceipts = options.verifyReceipts ?? true;
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;

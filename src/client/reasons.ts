@@ -33,11 +33,6 @@ const refusals = {
     retry: 'never',
     meaning: 'The envelope or its payload is larger than the protocol allows.',
   },
-  UNSIGNED: {
-    code: status.INVALID_ARGUMENT,
-    retry: 'never',
-    meaning: 'The envelope has no signature.',
-  },
   SIGNATURE_INVALID: {
     code: status.INVALID_ARGUMENT,
     retry: 'never',
@@ -70,7 +65,7 @@ const refusals = {
   },
   VALIDITY_TOO_LONG: {
     code: status.FAILED_PRECONDITION,
-    retry: 'later',
+    retry: 'never',
     meaning: 'valid_until_height is further ahead than the validity window of the network allows.',
   },
   IDEMPOTENCY_KEY_REUSED: {
