@@ -5,8 +5,9 @@ export class ByteWriter {
   buffer: Uint8Array;
   length = 0;
 
-  constructor(initialBytes = 64) {
-    this.buffer = new Uint8Array(initialBytes);
+  /** Starts with room for so many bytes, or with a buffer that is used again. */
+  constructor(room: number | Uint8Array = 64) {
+    this.buffer = typeof room === 'number' ? new Uint8Array(room) : room;
   }
 
   /** Makes room for `count` more bytes. */

@@ -1,5 +1,11 @@
 import { headerDigest } from '../crypto/index.js';
-import { decodeBlockHeader, type BlockHeader } from '../codec/index.js';
+import {
+  decodeBlockHeader,
+  decodeCommitCertificate,
+  encodeChecked,
+  encodeCommitCertificate,
+  type BlockHeader,
+} from '../codec/index.js';
 import { equalBytes, invariant, type ChainId, type Height } from '../types/index.js';
 import { writeHead, writeHeader, writeList } from './records.js';
 import { writeKey } from './key-spaces.js';
@@ -27,10 +33,17 @@ export function checkCommit(commit: BlockCommit, chainId: ChainId, parent: Head 
     parent === undefined || equalBytes(header.prevHash, parent.digest),
     'a committed block links to the one before',
   );
-  invariant(
-    parent === undefined || block.certificate !== undefined,
-    'a committed block above genesis has a certificate',
-  );
+  if (parent !== undefined) {
+    const { certificate } = block;
+    invariant(certificate !== undefined, 'a committed block above genesis has a certificate');
+    invariant(
+      certificate.height === block.height && equalBytes(certificate.digest, block.digest),
+      'the certificate is for the committed block',
+    );
+    // What could not be read back must not be written.
+    const encoded = encodeChecked(encodeCommitCertificate, decodeCommitCertificate, certificate);
+    invariant(encoded.ok, 'the certificate of a committed block is well-formed');
+  }
   const count = block.envelopes.length;
   invariant(header.transactionCount === count, 'a committed block has as many envelopes as its header says');
   invariant(block.results.length === count, 'there is one result for each envelope');
@@ -58,11 +71,11 @@ function putList(batch: WriteBatch, writeListKey: () => void, items: readonly Ui
   batch.end();
 }
 
-/** All entries of one committed block. `expectedBytes`: about how large that will be. */
-export function commitBatch(commit: BlockCommit, head: Head, expectedBytes: number): WriteBatch {
+/** All entries of one committed block, in `buffer` when there is one to be used again. */
+export function commitBatch(commit: BlockCommit, head: Head, buffer: Uint8Array | undefined): WriteBatch {
   const { block, txIds, stateWrites, treeNodes, touchedAccounts } = commit;
   const height: Height = block.height;
-  const batch = new WriteBatch(expectedBytes);
+  const batch = new WriteBatch(buffer ?? 64 * 1024);
 
   writeKey.header(batch.begin(), height);
   writeHeader(batch.value(), block);

@@ -93,13 +93,23 @@ export function translate(error: unknown, dir: string, doing: string): StorageEr
       details,
       error,
     );
-  if (has('LEVEL_CORRUPTION') || /Corruption:/.test(text))
+  if (
+    has('LEVEL_CORRUPTION') ||
+    /Corruption:|does not exist \(create_if_missing is false\)|No such file or directory/.test(text)
+  )
     return corrupt(`the engine reports "${text}" in "${dir}" (while ${doing})`, details, error);
   if (has('EACCES', 'EPERM', 'EROFS') || /Permission denied|Read-only file system/i.test(text))
     return new StorageError(
       'NOT_WRITABLE',
       `The data folder "${dir}" cannot be read and written by this user (while ${doing}). Correct its owner, its ` +
         'permissions or the mount.',
+      details,
+      error,
+    );
+  if (has('ENOTDIR', 'EEXIST'))
+    return new StorageError(
+      'NOT_A_STORE',
+      `The data folder "${dir}" is, or lies in, a file. Choose another path.`,
       details,
       error,
     );

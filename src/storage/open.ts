@@ -31,10 +31,10 @@ export interface StoreMemory extends EngineMemory {
 
 /** Small enough for a validator of 250 MB, large enough for the state of some 50,000 active accounts. */
 export const defaultStoreMemory: StoreMemory = {
-  blockCacheBytes: 16 * 1024 * 1024,
-  writeBufferBytes: 8 * 1024 * 1024,
+  blockCacheBytes: 8 * 1024 * 1024,
+  writeBufferBytes: 16 * 1024 * 1024,
   stateCacheBytes: 16 * 1024 * 1024,
-  treeCacheBytes: 24 * 1024 * 1024,
+  treeCacheBytes: 16 * 1024 * 1024,
 };
 
 /** The engine of new stores when the config says "auto". docs/storage.md has the measurements that decided it. */
@@ -87,7 +87,8 @@ export function openStore(options: StoreOptions): Promise<Result<Store, StorageE
     const engine = engineName ?? (options.engine === 'auto' ? defaultEngine : options.engine);
     await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
     const memory = { ...defaultStoreMemory, ...options.memory };
-    const db = await openEngine(engine, join(dir, engine), memory);
+    // Never create where a store should be: an engine that finds no catalogue of its files deletes them as stale.
+    const db = await openEngine(engine, join(dir, engine), memory, marker === undefined);
     return closingOnError(db, async () => {
       if (!(await identified(db, identity, dir))) {
         if (marker !== undefined)
@@ -166,13 +167,20 @@ async function closingOnError<T>(db: KeyValueEngine, work: () => Promise<T>): Pr
   try {
     return await work();
   } catch (error) {
-    await db.close();
+    await db.close().catch(() => undefined);
     throw error;
   }
 }
 
-function openEngine(engine: StorageEngine, location: string, memory: EngineMemory): Promise<KeyValueEngine> {
-  return engine === 'rocksdb' ? RocksDbEngine.open(location, memory) : LevelDbEngine.open(location, memory);
+function openEngine(
+  engine: StorageEngine,
+  location: string,
+  memory: EngineMemory,
+  create: boolean,
+): Promise<KeyValueEngine> {
+  return engine === 'rocksdb'
+    ? RocksDbEngine.open(location, memory, create)
+    : LevelDbEngine.open(location, memory, create);
 }
 
 /** Names of the folder, or undefined when there is no folder. */

@@ -16,8 +16,9 @@ export class RocksDbEngine implements KeyValueEngine {
     this.#db = db;
   }
 
-  /** Opens or creates the database. Rejects with a StorageError, ENGINE_UNAVAILABLE when the binding does not load. */
-  static async open(location: string, memory: EngineMemory): Promise<RocksDbEngine> {
+  /** Opens the database, or with `create` makes it. Rejects with a StorageError, ENGINE_UNAVAILABLE when the binding
+   * does not load. */
+  static async open(location: string, memory: EngineMemory, create: boolean): Promise<RocksDbEngine> {
     let Rocks: typeof RocksLevel;
     try {
       Rocks = (await import('@nxtedition/rocksdb')).default.RocksLevel;
@@ -33,11 +34,12 @@ export class RocksDbEngine implements KeyValueEngine {
     const db = new Rocks(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
-      createIfMissing: true,
+      createIfMissing: create,
       cacheSize: memory.blockCacheBytes,
       // Index and filters count towards the cache, so that memory stays bounded as the chain grows.
       cacheIndexAndFilterBlocks: true,
-      memtableMemoryBudget: memory.writeBufferBytes * 4,
+      // A memtable has a quarter of it, and up to six are kept.
+      memtableMemoryBudget: memory.writeBufferBytes,
       compaction: 'level',
       compression: true,
       walCompression: false,

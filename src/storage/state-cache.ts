@@ -6,11 +6,6 @@ import { checked, parsed, readLatest } from './records.js';
 import { RecentCache } from './recent-cache.js';
 import type { BlockCommit } from './types.js';
 
-/** A value that does not keep a larger buffer alive. */
-function compact(value: Uint8Array): Uint8Array {
-  return value.buffer.byteLength > value.length + 64 ? value.slice() : value;
-}
-
 /** Latest values of the state: those used recently, absence included. Coherent with the commits. */
 export class StateCache {
   readonly #cache: RecentCache<Uint8Array | undefined>;
@@ -57,7 +52,7 @@ export class StateCache {
   }
 
   #set(key: StateKey, value: Uint8Array | undefined): void {
-    this.#cache.set(key, value === undefined ? undefined : compact(value), value?.length ?? 0);
+    this.#cache.set(key, value, value?.length ?? 0);
   }
 }
 
@@ -71,7 +66,7 @@ export class TreeCache {
 
   /** A block that adds these nodes became durable. */
   committed(nodes: BlockCommit['treeNodes']): void {
-    for (const { key, value } of nodes) this.#cache.set(keyText(key), compact(value), value.length);
+    for (const { key, value } of nodes) this.#cache.set(keyText(key), value, value.length);
   }
 
   async getMany(
@@ -96,7 +91,7 @@ export class TreeCache {
       const engineKey = engineKeys[position];
       const stored = found[position];
       if (key === undefined || engineKey === undefined || stored === undefined) return;
-      const value = compact(checked(engineKey, stored));
+      const value = checked(engineKey, stored);
       values[index] = value;
       this.#cache.set(keyText(key), value, value.length);
     });

@@ -13,6 +13,9 @@ import type { UnitWriter } from './unit-writer.js';
 import { WriteBatch } from './write-batch.js';
 import { StorageError } from './errors.js';
 
+/** Largest buffer that is kept for the next commit. */
+const maxSpareBytes = 4 * 1024 * 1024;
+
 /** What an opened store starts from. */
 export interface StoreParts {
   readonly engine: KeyValueEngine;
@@ -40,7 +43,8 @@ export class KeyValueStore implements Store {
   #head: Head | undefined;
   /** Last block that was handed to the writer. */
   #queuedHead: Head | undefined;
-  #lastCommitBytes = 64 * 1024;
+  /** Buffer of an earlier commit, to be used again. */
+  #spareBuffer: Uint8Array | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
@@ -65,14 +69,15 @@ export class KeyValueStore implements Store {
     const header = checkCommit(commit, this.chainId, this.#queuedHead);
     const { height, digest } = commit.block;
     const head: Head = { height, digest, stateRoot: header.stateRoot };
-    const batch = commitBatch(commit, head, this.#lastCommitBytes);
+    const batch = commitBatch(commit, head, this.#spareBuffer);
+    this.#spareBuffer = undefined;
     this.#logIndex.prune(batch, height);
-    this.#lastCommitBytes = batch.bytes + (batch.bytes >>> 2);
     this.#queuedHead = head;
     await this.#writer.submit(batch, () => {
       this.#head = head;
       this.#state.committed(commit.stateWrites);
       this.#tree.committed(commit.treeNodes);
+      if (batch.out.buffer.length <= maxSpareBytes) this.#spareBuffer = batch.out.buffer;
     });
   }
 
@@ -198,8 +203,14 @@ export class KeyValueStore implements Store {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await this.#writer.close();
-      await this.#db.close();
-      await this.#parts.release();
+      try {
+        await this.#db.close();
+      } catch (error) {
+        // After a failed write engines fail to close as well; all that was acknowledged is synced.
+        if (this.#writer.failure?.code !== 'FAILED') throw error;
+      } finally {
+        await this.#parts.release();
+      }
     })();
     return this.#closing;
   }

@@ -61,11 +61,6 @@ export class UnitWriter {
     await this.#running;
   }
 
-  /** Stops all further writes because of a defect that was found outside. */
-  fail(error: StorageError): void {
-    this.#failure ??= error;
-  }
-
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const unit = this.#nextUnit();

@@ -12,9 +12,9 @@ export class WriteBatch {
   #keyStart = 0;
   #valueStart = 0;
 
-  /** `expectedBytes`: room to take at once; it grows when that was too little. */
-  constructor(expectedBytes = 1024) {
-    this.out = new ByteWriter(expectedBytes);
+  /** `room`: bytes to take at once, or a buffer that no other batch needs any more. It grows when that is too little. */
+  constructor(room: number | Uint8Array = 1024) {
+    this.out = new ByteWriter(room);
   }
 
   begin(): ByteWriter {
