@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
+import { X509Certificate, constants, createHash, createPrivateKey } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { createSecureContext } from 'node:tls';
-import { X509Certificate, createPrivateKey, constants } from 'node:crypto';
 import type { Result } from '../types/index.js';
 import { QuaestorError, err, ok } from '../types/index.js';
 import { firstPem, readIdentity } from './pki/index.js';

@@ -94,7 +94,7 @@ export interface FetchedBlock {
 /**
  * What the owner does with what comes in. Handlers are called on the event loop, in the order in which the peer sent.
  * A returned promise marks the bytes as being worked on until it settles; see `PeerLimits` for what that bounds. A
- * handler that throws or rejects is a defect of this node, not of the peer. Bytes belong to the callee.
+ * handler that throws or rejects is a defect of this node, not of the peer: it is not caught. Bytes belong to the callee.
  */
 export interface PeerHandlers {
   /** A ConsensusMessage, not decoded. */
