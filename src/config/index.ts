@@ -10,7 +10,7 @@ export { variableOf } from './environment.js';
 export type { Environment } from './environment.js';
 export { genesisFromWorld, loadGenesis, loadWorld } from './genesis.js';
 export type { World, WorldKeys } from './genesis.js';
-export { renderGenesis } from './genesis-render.js';
+export { renderGenesis, renderGenesisJson } from './genesis-render.js';
 export { loadNodeConfig } from './node.js';
 export type { LoadOptions, NodeConfig, TlsFiles } from './node.js';
 export { ConfigError, renderProblem } from './problems.js';

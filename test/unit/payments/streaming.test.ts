@@ -71,5 +71,5 @@ describe.each([
     expect(source.consumed).toBe(payments);
     expect(sum).toBe(BigInt(payments) * 1001n);
     expect(source.maxAhead).toBeLessThanOrEqual(bound);
-  });
+  }, 120_000);
 });
