@@ -35,11 +35,12 @@ export function sha256Into(message: Uint8Array, output: Uint8Array): void {
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
   let length = 0;
   for (const part of parts) length += part.length;
-  if (length > maxJoinedBytes) return concatBytes(...parts);
+  const [first] = parts;
+  // A single short part is copied too: what is given to a native library is moved off V8's heap, at a higher cost.
+  if (length > maxJoinedBytes)
+    return parts.length === 1 && first !== undefined ? first : concatBytes(...parts);
   let offset = 0;
   for (const part of parts) {
     joined.set(part, offset);

@@ -1,9 +1,11 @@
 import { groupsOf, type Change } from './changes.js';
 import { nodeKey, prefixId } from './node-key.js';
 import { leafBytes, StateNode, type Leaf, type Slot } from './node.js';
+import { SnapshotArena } from './snapshot-arena.js';
 import { keyOfVisit, type Visit } from './walk.js';
 
 const pathBytes = 32;
+const noLeaf: Leaf = { bytes: new Uint8Array(0), offset: 0 };
 /** Says that a slot stays as it is. */
 const unchanged: unique symbol = Symbol('unchanged');
 type Outcome = Slot | typeof unchanged;
@@ -17,6 +19,7 @@ interface NewNode {
 export class ChangeApplication {
   readonly #version: number;
   readonly #changes: readonly Change[];
+  readonly #snapshots = new SnapshotArena(64);
   /** New nodes, children before parents. */
   readonly nodes: NewNode[] = [];
   /** Keys of nodes that are no longer used. */
@@ -46,7 +49,7 @@ export class ChangeApplication {
 
   #replace(visit: Visit, changed: number, slots: readonly Slot[]): StateNode {
     this.stale.push(keyOfVisit(visit, this.#changes));
-    const path = this.#changes[visit.start]?.leaf ?? new Uint8Array(0);
+    const path = this.#changes[visit.start]?.bytes ?? noLeaf.bytes;
     return this.#record(path, visit.depth, visit.id, visit.node, changed, slots);
   }
 
@@ -58,7 +61,7 @@ export class ChangeApplication {
     changed: number,
     slots: readonly Slot[],
   ): StateNode {
-    const node = StateNode.create(this.#version, id, old, changed, slots);
+    const node = StateNode.create(this.#version, id, old, changed, slots, this.#snapshots);
     this.nodes.push({ key: nodeKey(this.#version, path, depth), node });
     return node;
   }
@@ -101,7 +104,7 @@ export class ChangeApplication {
     for (let index = start; index < end; index++) {
       const change = this.#changes[index];
       if (change === undefined) continue;
-      const leaf = { bytes: change.leaf, offset: 0 };
+      const leaf: Leaf = change;
       if (kept !== undefined) {
         const order = comparePaths(kept, leaf);
         if (order < 0) leaves.push(kept);
@@ -115,18 +118,14 @@ export class ChangeApplication {
 
   /** A new node over leaves, which are sorted: two or more, or any number at the root. */
   #build(leaves: readonly Leaf[], depth: number): StateNode {
-    const paths = leaves.map(({ bytes, offset }) => ({
-      leaf: bytes.subarray(offset, offset + leafBytes),
-      removed: false,
-      rank: 0,
-    }));
     const slots: Slot[] = [];
     let changed = 0;
-    for (const { slot, start, end } of groupsOf(paths, 0, paths.length, depth)) {
+    for (const { slot, start, end } of groupsOf(leaves, 0, leaves.length, depth)) {
       changed |= 1 << slot;
       slots[slot] = end - start === 1 ? leaves[start] : this.#build(leaves.slice(start, end), depth + 1);
     }
-    const path = paths[0]?.leaf ?? new Uint8Array(0);
+    const [first = noLeaf] = leaves;
+    const path = first.bytes.slice(first.offset, first.offset + pathBytes);
     return this.#record(path, depth, prefixId(path, depth), undefined, changed, slots);
   }
 }

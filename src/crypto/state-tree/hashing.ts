@@ -11,8 +11,8 @@ export function stateKeyPath(key: string): Uint8Array {
   return sha256(stateKeyTag, utf8(key));
 }
 
-/** Half-byte of a path at a depth of 0 … 63. */
-export function nibbleAt(path: Uint8Array, depth: number): number {
-  const byte = path[depth >>> 1] ?? 0;
+/** Half-byte at a depth of 0 … 63 of the path that starts at an offset. */
+export function nibbleAt(bytes: Uint8Array, depth: number, offset = 0): number {
+  const byte = bytes[offset + (depth >>> 1)] ?? 0;
   return (depth & 1) === 0 ? byte >>> 4 : byte & 15;
 }

@@ -1,5 +1,6 @@
 import { sha256Into } from '../sha256.js';
 import { ones, slotsBelow } from './masks.js';
+import { snapshotBytes, type SnapshotPlace } from './snapshot-arena.js';
 
 /** What of a node is hashed; see StateNode. */
 export interface HashedNode {
@@ -42,9 +43,12 @@ const snapshotView = levels.subarray(messageBytes, 8 * messageBytes);
  * Works out the hashes of a node: all of them, or from a snapshot of a node that differs only in the slots of `changed`
  * those that depend on these slots. Afterwards `readHash` and `takeSnapshot` give results, until the next call.
  */
-export function computeLevels(node: HashedNode, snapshot: Uint8Array | undefined, changed: number): void {
+export function computeLevels(node: HashedNode, snapshot: SnapshotPlace | undefined, changed: number): void {
   const outdated = snapshot === undefined ? 0xffff : changed;
-  if (snapshot !== undefined) snapshotView.set(snapshot);
+  if (snapshot !== undefined) {
+    const { chunk, offset } = snapshot;
+    snapshotView.set(chunk.subarray(offset, offset + snapshotBytes));
+  }
   for (let position = 15; position > 0; position--) {
     const range = slotsBelow(position);
     if ((outdated & range) === 0) continue;
@@ -74,9 +78,9 @@ export function readHash(position: number): Uint8Array {
   return levels.slice(offset, offset + hashBytes);
 }
 
-/** The hashes above the slots, for a later `computeLevels`. */
-export function takeSnapshot(): Uint8Array {
-  return new Uint8Array(snapshotView);
+/** Keeps the hashes above the slots for a later `computeLevels`. */
+export function takeSnapshot({ chunk, offset }: SnapshotPlace): void {
+  chunk.set(snapshotView, offset);
 }
 
 function loadSlot(node: HashedNode, slot: number): void {

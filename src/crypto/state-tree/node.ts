@@ -7,6 +7,7 @@ import {
   type HashedNode,
 } from './level-hashes.js';
 import { ones, slotsBelow, type SubtreeKind } from './masks.js';
+import type { SnapshotArena, SnapshotPlace } from './snapshot-arena.js';
 
 /**
  * A node of 16 slots: four levels of the binary tree. Its stored form, which is also how it is held in memory:
@@ -44,7 +45,7 @@ export class StateNode implements HashedNode {
   readonly innerMask: number;
   readonly leafMask: number;
   /** Hashes of the levels, to derive those of the next version from. */
-  #snapshot: Uint8Array | undefined;
+  snapshot: SnapshotPlace | undefined;
   #hash: Uint8Array | undefined;
 
   private constructor(version: number, id: number, bytes: Uint8Array) {
@@ -75,6 +76,7 @@ export class StateNode implements HashedNode {
   /**
    * A node that has the slots of `old`, if there is one, except for those in `slots`, whose numbers are the bits of
    * `changed`. New inner children have the version of the node.
+   * A snapshot of its hashes goes to `snapshots` if that is worthwhile.
    */
   static create(
     version: number,
@@ -82,6 +84,7 @@ export class StateNode implements HashedNode {
     old: StateNode | undefined,
     changed: number,
     slots: readonly Slot[],
+    snapshots: SnapshotArena,
   ): StateNode {
     let innerMask = (old?.innerMask ?? 0) & ~changed;
     let leafMask = (old?.leafMask ?? 0) & ~changed;
@@ -116,12 +119,15 @@ export class StateNode implements HashedNode {
     for (let slot = 0; slot < 16; slot++) {
       const child = slots[slot];
       if ((changed & (1 << slot)) === 0 || child === undefined) continue;
-      if (child instanceof StateNode) bytes.set(child.hash(), node.innerOffset(slot));
-      else bytes.set(child.bytes.subarray(child.offset, child.offset + leafBytes), node.leafOffset(slot));
+      if (child instanceof StateNode) copyBytes(child.hash(), 0, bytes, node.innerOffset(slot), hashBytes);
+      else copyBytes(child.bytes, child.offset, bytes, node.leafOffset(slot), leafBytes);
     }
-    computeLevels(node, old === undefined ? undefined : old.#snapshot, changed);
+    computeLevels(node, old?.snapshot, changed);
     node.#hash = readHash(1);
-    if (isSnapshotWorthwhile(node)) node.#snapshot = takeSnapshot();
+    if (isSnapshotWorthwhile(node)) {
+      node.snapshot = snapshots.take();
+      takeSnapshot(node.snapshot);
+    }
     return node;
   }
 
@@ -143,7 +149,7 @@ export class StateNode implements HashedNode {
   /** Hash of the subtree that the node stands for. */
   hash(): Uint8Array {
     if (this.#hash === undefined) {
-      computeLevels(this, this.#snapshot, 0xffff);
+      computeLevels(this, this.snapshot, 0xffff);
       this.#hash = readHash(1);
     }
     return this.#hash;
@@ -156,7 +162,7 @@ export class StateNode implements HashedNode {
 
   /** Makes `readHash` give the hashes on the way from a slot to the top, and those next to it. */
   loadWay(slot: number): void {
-    computeLevels(this, this.#snapshot, 1 << slot);
+    computeLevels(this, this.snapshot, 1 << slot);
   }
 
   /** What the subtree at a position of the heap holds. */
@@ -184,6 +190,17 @@ const corrupt = (version: number): StateTreeError =>
       `remove it and let the node catch up from its peers.`,
     { version: String(version) },
   );
+
+/** A loop: for few bytes it is faster than a view and `set`, which also would move small arrays off V8's heap. */
+function copyBytes(
+  from: Uint8Array,
+  fromOffset: number,
+  to: Uint8Array,
+  toOffset: number,
+  length: number,
+): void {
+  for (let index = 0; index < length; index++) to[toOffset + index] = from[fromOffset + index] ?? 0;
+}
 
 function tailOffset(innerMask: number, leafMask: number): number {
   return headerBytes + hashBytes * ones(innerMask) + leafBytes * ones(leafMask);

@@ -54,7 +54,7 @@ function visitOf(
   start: number,
   end: number,
 ): Visit {
-  const path = changes[start]?.leaf ?? noPath;
+  const path = changes[start]?.bytes ?? noPath;
   return { version, depth, id: prefixId(path, depth), start, end, node: undefined, groups: [], below: [] };
 }
 
@@ -62,5 +62,5 @@ const noPath = new Uint8Array(0);
 
 /** Storage key of a visit's node. */
 export function keyOfVisit({ version, depth, start }: Visit, changes: readonly Change[]): Uint8Array {
-  return nodeKey(version, changes[start]?.leaf ?? noPath, depth);
+  return nodeKey(version, changes[start]?.bytes ?? noPath, depth);
 }
