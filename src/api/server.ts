@@ -3,12 +3,13 @@ import { Server, type ServiceDefinition, type UntypedServiceImplementation } fro
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
-import { loadProtocol } from '../client/protocol.js';
+import { loadDescriptors, loadProtocol } from '../client/protocol.js';
 import type { TlsMaterial } from '../network/types.js';
 import { limits, QuaestorError } from '../types/index.js';
 import { adminHandlers } from './admin.js';
 import { Budgets, type BudgetLimits } from './budget.js';
 import { malformed, OpenCalls } from './calls.js';
+import { repairMapEntries } from './descriptors.js';
 import { ledgerHandlers } from './ledger-service.js';
 import type { AdminPort, ApiLog, ApiMetrics, HealthPort, LedgerPort, ReadPort } from './ports.js';
 import { ApiServerCredentials } from './tls.js';
@@ -70,6 +71,7 @@ export interface RunningServer {
 }
 
 const healthPollMs = 1000;
+const errorDetailsFile = 'google/rpc/error_details.proto';
 
 /** Starts LedgerService with health and reflection. Rejects with LISTEN_FAILED when the address can't be used. */
 export function startLedgerServer(options: LedgerServerOptions): Promise<RunningServer> {
@@ -131,7 +133,7 @@ async function start(
   );
   const stopHealth = addHealth(server, service, options.health);
   if (options.reflection) {
-    new ReflectionService({ ...definition, ...healthDefinition() }).addToServer(server);
+    new ReflectionService(descriptorsOf(file, healthProtoPath, errorDetailsFile)).addToServer(server);
   }
   const credentials = new ApiServerCredentials(options.tls);
   let port: number;
@@ -171,8 +173,20 @@ function hardened(service: ServiceDefinition): ServiceDefinition {
   );
 }
 
-function healthDefinition(): PackageDefinition {
-  return loadProtocol(healthProtoPath).definition;
+/** What reflection tells about these files. */
+function descriptorsOf(...files: readonly string[]): PackageDefinition {
+  return Object.fromEntries(
+    files
+      .flatMap((file) => Object.entries(loadDescriptors(file)))
+      .map(([name, definition]) => {
+        const { fileDescriptorProtos } = definition as { fileDescriptorProtos?: Buffer[] };
+        const repaired = fileDescriptorProtos?.map((bytes) => Buffer.from(repairMapEntries(bytes)));
+        return [
+          name,
+          { ...definition, ...(repaired === undefined ? {} : { fileDescriptorProtos: repaired }) },
+        ];
+      }),
+  ) as PackageDefinition;
 }
 
 /** Serves grpc.health.v1 for the server ("") and its service, from the node's readiness. */

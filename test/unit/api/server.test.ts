@@ -10,7 +10,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { protoPath as healthProtoPath, service as healthService } from 'grpc-health-check';
+import { service as healthService } from 'grpc-health-check';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import {
@@ -236,13 +236,20 @@ describe('reflection', () => {
     stream.on('data', (answer: Answer) => answers.push(answer));
     stream.write({ listServices: '' });
     stream.write({ fileContainingSymbol: 'quaestor.ledger.v1.LedgerService' });
-    await until(() => answers.length === 2);
+    stream.write({ fileContainingSymbol: 'grpc.health.v1.HealthListResponse' });
+    stream.write({ fileContainingSymbol: 'google.rpc.ErrorInfo' });
+    await until(() => answers.length === 4);
     stream.end();
     expect(answers[0]!.listServicesResponse!.service.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['quaestor.ledger.v1.LedgerService', 'grpc.health.v1.Health']),
     );
-    expect(answers[1]!.fileDescriptorResponse!.fileDescriptorProto.length).toBeGreaterThan(0);
-    expect(healthProtoPath).toMatch(/health\.proto$/);
+    const text = ({ fileDescriptorResponse }: Answer): string =>
+      Buffer.concat(fileDescriptorResponse!.fileDescriptorProto).toString('latin1');
+    // Names as in the .proto files, which is what clients write in JSON.
+    expect(text(answers[1]!)).toMatch(/include_proof/);
+    // The entry types of maps as the protobuf compiler names them, or grpcurl refuses the whole file.
+    expect(text(answers[2]!).match(/StatusesEntry/g)).toHaveLength(2);
+    expect(text(answers[3]!).match(/MetadataEntry/g)).toHaveLength(2);
   });
 });
 
