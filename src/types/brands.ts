@@ -1,4 +1,5 @@
-declare const brand: unique symbol;
+/** Key of the brands; exported so that declarations can name it. */
+export declare const brand: unique symbol;
 type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** Height of a block; the genesis block has height 0. A safe integer of at most `limits.maxHeight`. */
