@@ -16,6 +16,7 @@ export class DurableQueue {
   #items: Item[] = [];
   #pumping = false;
   #failed = false;
+  readonly #idleWaiters: (() => void)[] = [];
 
   constructor(store: Store, onFailure: (error: unknown) => void) {
     this.#store = store;
@@ -44,11 +45,11 @@ export class DurableQueue {
     return this.#failed;
   }
 
-  /** Resolves when everything queued so far is durable, or when a write failed. */
+  /** Resolves when nothing waits to be written, or when a write failed. */
   idle(): Promise<void> {
-    if (this.#failed) return Promise.resolve();
+    if (this.#failed || !this.#pumping) return Promise.resolve();
     return new Promise((resolve) => {
-      this.after(resolve);
+      this.#idleWaiters.push(resolve);
     });
   }
 
@@ -70,6 +71,7 @@ export class DurableQueue {
       this.#items = [];
       this.#onFailure(error);
     }
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   /** Writes either the block at the front, or all log records before the next block. */
