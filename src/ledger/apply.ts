@@ -17,8 +17,8 @@ import { BlockHashes } from './replay-window.js';
 import type { BlockInput, BlockOutput, CheckedTransaction, OperationContext, StateView } from './types.js';
 
 /**
- * Whether a transaction with this result has used up its idempotency key (the comment of AppliedBlock in state.proto
- * says why). If so, the result is the transaction's only one of that kind, for ever: no later block executes it.
+ * Whether a transaction with this result in a block has used up its idempotency key there. The others may not be in a
+ * block (`BlockOutput.inadmissible`): they are not the sender's doing, so nothing may be charged to it.
  */
 export function usesIdempotencyKey(code: ResultCode): boolean {
   switch (code) {
@@ -38,6 +38,18 @@ export function usesIdempotencyKey(code: ResultCode): boolean {
 export function replayWindowStart(height: Height, validityWindowBlocks: number): Height {
   // A transaction in block g had valid_until_height <= g + window; a block above that height refuses it as expired.
   return asHeight(Math.max(1, height - validityWindowBlocks));
+}
+
+/**
+ * Whether a transaction whose idempotency key was used at a height can never be executed for that reason: it expires
+ * before the use is forgotten. If it is valid for longer, a block may hold it once, as a DUPLICATE that counts as a use.
+ */
+export function isSettledByUse(
+  validUntilHeight: Height,
+  lastUse: Height,
+  validityWindowBlocks: number,
+): boolean {
+  return validUntilHeight - lastUse <= validityWindowBlocks;
 }
 
 /** The network's parameters in a state. Throws a DefectError when they are missing or damaged. */
@@ -66,6 +78,7 @@ class BlockExecution implements OperationContext {
   readonly #windowStart: Height;
   readonly #used: BlockHashes;
   readonly #usedInOrder: Hash[] = [];
+  readonly #inadmissible: number[] = [];
   #transaction: CheckedTransaction | undefined;
   #member: Member | undefined;
   #touched: string[] = [];
@@ -82,9 +95,10 @@ class BlockExecution implements OperationContext {
   run(): BlockOutput {
     const results: TransactionResult[] = [];
     const touchedAccounts: (readonly string[])[] = [];
-    for (const transaction of this.#input.transactions) {
+    for (const [index, transaction] of this.#input.transactions.entries()) {
       const result = this.#execute(transaction);
       results.push(result);
+      if (!this.#useKey(transaction, result.code)) this.#inadmissible.push(index);
       touchedAccounts.push(this.#touched);
     }
     return {
@@ -92,6 +106,7 @@ class BlockExecution implements OperationContext {
       results,
       touchedAccounts,
       idempotencyHashes: this.#usedInOrder,
+      inadmissible: this.#inadmissible,
     };
   }
 
@@ -115,16 +130,13 @@ class BlockExecution implements OperationContext {
   }
 
   #execute(transaction: CheckedTransaction): TransactionResult {
-    const { txId, payload, idempotencyHash } = transaction;
+    const { txId, payload } = transaction;
     this.#touched = [];
     this.#transaction = transaction;
     this.sender = payload.sender;
     this.#member = this.#draft.get(records.member, payload.sender);
     const refusal = this.#refusal(transaction);
-    if (refusal !== undefined) {
-      if (usesIdempotencyKey(refusal)) this.#use(idempotencyHash);
-      return { txId, code: refusal, failedOperation: 0 };
-    }
+    if (refusal !== undefined) return { txId, code: refusal, failedOperation: 0 };
     this.#draft.begin();
     let failedOperation = 0;
     for (const operation of payload.operations) {
@@ -133,10 +145,8 @@ class BlockExecution implements OperationContext {
       if (code === 'OK') continue;
       this.#draft.rollback();
       this.#touched = [];
-      if (usesIdempotencyKey(code)) this.#use(idempotencyHash);
       return { txId, code, failedOperation };
     }
-    this.#use(idempotencyHash);
     return { txId, code: 'OK', failedOperation: 0 };
   }
 
@@ -146,14 +156,26 @@ class BlockExecution implements OperationContext {
     if (!satisfies(this.#member.policy, envelope.signatures)) return 'SENDER_NOT_AUTHORIZED';
     if (payload.validUntilHeight < this.height) return 'EXPIRED';
     if (payload.validUntilHeight - this.height > this.#window) return 'VALIDITY_TOO_LONG';
-    if (this.#used.has(idempotencyHash)) return 'DUPLICATE';
-    const lastUse = this.#input.window.lastUse(idempotencyHash);
-    if (lastUse !== undefined && lastUse >= this.#windowStart) return 'DUPLICATE';
+    if (this.#lastUse(idempotencyHash) !== undefined) return 'DUPLICATE';
     return undefined;
   }
 
-  #use(idempotencyHash: Hash): void {
-    if (this.#used.add(idempotencyHash)) this.#usedInOrder.push(idempotencyHash);
+  /** Last use of a key within the window, this block included. */
+  #lastUse(idempotencyHash: Hash): Height | undefined {
+    if (this.#used.has(idempotencyHash)) return this.height;
+    const lastUse = this.#input.window.lastUse(idempotencyHash);
+    return lastUse !== undefined && lastUse >= this.#windowStart ? lastUse : undefined;
+  }
+
+  /** Notes that a transaction used its key; false when no block may hold it with this result. */
+  #useKey({ payload, idempotencyHash }: CheckedTransaction, code: ResultCode): boolean {
+    if (!usesIdempotencyKey(code)) return false;
+    const lastUse = code === 'DUPLICATE' ? this.#lastUse(idempotencyHash) : undefined;
+    if (lastUse !== undefined && isSettledByUse(payload.validUntilHeight, lastUse, this.#window))
+      return false;
+    this.#used.add(idempotencyHash);
+    this.#usedInOrder.push(idempotencyHash);
+    return true;
   }
 
   #collectWrites(): Map<StateKey, Uint8Array | undefined> {

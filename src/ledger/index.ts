@@ -4,7 +4,7 @@
  */
 export * from './types.js';
 export { stateKeys } from './keys.js';
-export { applyBlock, parametersIn, replayWindowStart, usesIdempotencyKey } from './apply.js';
+export { applyBlock, isSettledByUse, parametersIn, replayWindowStart, usesIdempotencyKey } from './apply.js';
 export { authorizationReads, authorize, satisfies, type Authorization } from './authorization.js';
 export {
   assumeVerified,

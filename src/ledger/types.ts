@@ -66,6 +66,13 @@ export interface BlockOutput {
   readonly touchedAccounts: readonly (readonly string[])[];
   /** Idempotency hashes that the block used up, in order, each once. */
   readonly idempotencyHashes: readonly Hash[];
+  /**
+   * Indexes of transactions that no valid block holds, ascending: a builder leaves them out, and a replica refuses a
+   * block that has any. They are those whose sender can't be charged with them (UNKNOWN_SENDER, SENDER_NOT_AUTHORIZED,
+   * ACCOUNT_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), and those DUPLICATEs that expire before the use that they
+   * duplicate is forgotten. Hence a transaction is on the chain at most once.
+   */
+  readonly inadmissible: readonly number[];
 }
 
 /** Collects the keys that a block may read. */

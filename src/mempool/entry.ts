@@ -22,6 +22,7 @@ export interface Entry {
   readonly transaction: CheckedTransaction;
   readonly leafKey: string;
   readonly txKey: string;
+  readonly idempotencyKey: string;
   readonly bytes: number;
   /** Order of arrival in this pool. */
   readonly sequence: number;

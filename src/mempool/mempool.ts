@@ -1,6 +1,7 @@
-import { replayWindowStart, usesIdempotencyKey, type CheckedTransaction } from '../ledger/index.js';
+import { isSettledByUse, type CheckedTransaction } from '../ledger/index.js';
 import {
   asHeight,
+  equalBytes,
   err,
   invariant,
   ok,
@@ -25,6 +26,7 @@ import {
   type MempoolOptions,
   type MempoolStats,
   type PoolStatus,
+  type RuledOut,
 } from './types.js';
 
 /** Transactions that wait to be committed. Every call takes amortised constant time per transaction that it names. */
@@ -33,6 +35,8 @@ export class Mempool {
   readonly #byLeaf = new Map<string, Entry>();
   /** The first envelope of each transaction. */
   readonly #byTxId = new Map<string, Entry>();
+  /** Counted entries by idempotency hash: one each. */
+  readonly #byKey = new Map<string, Entry>();
   readonly #members = new MemberQueues();
   readonly #relay: RelayQueue;
   /** Counted entries by the last height at which they may be in a block. */
@@ -52,6 +56,7 @@ export class Mempool {
   #admitted = 0;
   #committed = 0;
   #expired = 0;
+  #superseded = 0;
 
   constructor(options: MempoolOptions) {
     this.#options = options;
@@ -116,28 +121,30 @@ export class Mempool {
     this.#returnToQueues(this.#forgetBlock(digest));
   }
 
-  /**
-   * Takes out what a final block settles, and what no later block may hold. Blocks come in order of height. Returns the
-   * latter, which are certain never to have been executed.
-   */
-  commit(block: CommittedBlock, nowMs: number): readonly CheckedTransaction[] {
+  /** Takes out what a final block holds and what it rules out. Blocks come in order of height. */
+  commit(block: CommittedBlock, nowMs: number): RuledOut {
     invariant(block.height > this.#committedHeight, 'blocks are committed in order of height');
     const reserved = this.#forgetBlock(block.digest);
-    block.transactions.forEach((transaction, index) => {
+    const superseded: CheckedTransaction[] = [];
+    for (const transaction of block.transactions) {
       const entry = this.#byLeaf.get(hashKey(transaction.leafHash));
       if (entry !== undefined) this.#remove(entry);
-      const code = block.results[index]?.code;
-      if (code === undefined || !usesIdempotencyKey(code)) return;
-      this.#committed++;
-      // The same transaction under other signatures is settled with it.
-      const other = this.#byTxId.get(hashKey(transaction.txId));
-      if (other !== undefined) this.#remove(other);
+      const other = this.#byKey.get(entry?.idempotencyKey ?? hashKey(transaction.idempotencyHash));
+      if (other !== undefined) {
+        this.#remove(other);
+        // The same transaction under other signatures is settled with it.
+        const same = equalBytes(other.transaction.txId, transaction.txId);
+        if (!same) superseded.push(other.transaction);
+      }
       this.#noteServed(transaction.payload.sender, entry, nowMs);
-    });
+    }
     const expired = this.#evictExpired(block.height);
     this.#returnToQueues(reserved);
     this.#committedHeight = block.height;
-    return expired;
+    this.#committed += block.transactions.length;
+    this.#expired += expired.length;
+    this.#superseded += superseded.length;
+    return { expired, superseded };
   }
 
   /** Takes out a waiting transaction that turned out to be one that no block may hold. One in flight stays. */
@@ -188,15 +195,17 @@ export class Mempool {
   }
 
   /**
-   * Whether the primary passes a transaction over: it waits longer than the deadline, and for as long no block was
-   * committed that kept to its member's order. A backlog that is worked off in order is no reason, however long.
+   * A transaction that the primary passes over, if there is one: it waits longer than the deadline, and for as long no
+   * block was committed that kept to its member's order. A backlog that is worked off in order is no reason, however
+   * long. Before the primary is accused, ask again whether a block may hold the transaction at all (`authorize`, by the
+   * latest state), and `evict` it if not: every primary would leave it out.
    */
-  overdue(nowMs: number): boolean {
-    for (const entry of this.#members.oldest()) {
-      const since = Math.max(entry.admittedAtMs, entry.member.servedAtMs, this.#deadlinesFromMs);
-      if (nowMs - since > this.#options.inclusionDeadlineMs) return true;
+  overdue(nowMs: number): CheckedTransaction | undefined {
+    for (const { transaction, admittedAtMs, member } of this.#members.oldest()) {
+      const since = Math.max(admittedAtMs, member.servedAtMs, this.#deadlinesFromMs);
+      if (nowMs - since > this.#options.inclusionDeadlineMs) return transaction;
     }
-    return false;
+    return undefined;
   }
 
   /** Counts all deadlines from now: another primary has started, or this node was behind. */
@@ -223,6 +232,7 @@ export class Mempool {
       admitted: this.#admitted,
       committed: this.#committed,
       expired: this.#expired,
+      superseded: this.#superseded,
       relayed: this.#relay.relayed,
       relayedAgain: this.#relay.relayedAgain,
       refused: refused as Record<AdmitRefusalCode, number>,
@@ -237,13 +247,16 @@ export class Mempool {
   ): AdmitRefusal | undefined {
     const same = this.#byLeaf.get(leafKey);
     if (same !== undefined) {
-      if (!same.counted && this.#mayAdmit(transaction, context)) this.#charge(same);
+      if (!same.counted && !this.#byKey.has(same.idempotencyKey) && this.#mayAdmit(transaction, context)) {
+        this.#charge(same);
+      }
       // Who relayed it may have sent it to nobody else: this node's client relies on this node.
       if (context.source === 'client' && same.counted) this.#answerFor(same);
       return { code: 'ALREADY_KNOWN', status: statusOf(same), sameEnvelope: true };
     }
-    const other = this.#byTxId.get(txKey);
+    const other = this.#byKey.get(hashKey(transaction.idempotencyHash));
     if (other === undefined) return undefined;
+    if (other.txKey !== txKey) return { code: 'KEY_PENDING' };
     return { code: 'ALREADY_KNOWN', status: statusOf(other), sameEnvelope: false };
   }
 
@@ -266,12 +279,12 @@ export class Mempool {
   ): AdmitRefusal | undefined {
     const { validityWindowBlocks, window } = this.#options;
     const next = asHeight(this.#committedHeight + 1);
+    if (payload.validUntilHeight < next) return { code: 'EXPIRED' };
     const lastUse = window.lastUse(idempotencyHash);
-    if (lastUse !== undefined && lastUse >= replayWindowStart(next, validityWindowBlocks)) {
+    if (lastUse !== undefined && isSettledByUse(payload.validUntilHeight, lastUse, validityWindowBlocks)) {
       return { code: 'KEY_USED', height: lastUse };
     }
     if (authorization !== 'OK') return { code: authorization };
-    if (payload.validUntilHeight < next) return { code: 'EXPIRED' };
     // Only what the next block may hold: a demand that no primary could satisfy would look like a faulty primary.
     if (payload.validUntilHeight - next > validityWindowBlocks) return { code: 'VALIDITY_TOO_LONG' };
     return undefined;
@@ -299,6 +312,7 @@ export class Mempool {
       transaction,
       leafKey,
       txKey,
+      idempotencyKey: hashKey(transaction.idempotencyHash),
       bytes: transaction.envelopeBytes.length,
       sequence: this.#sequence++,
       admittedAtMs: nowMs,
@@ -330,6 +344,7 @@ export class Mempool {
     }
     entry.expiryNode = list.push(entry);
     entry.counted = true;
+    this.#byKey.set(entry.idempotencyKey, entry);
     entry.member.count++;
     entry.member.bytes += entry.bytes;
     this.#count++;
@@ -351,6 +366,7 @@ export class Mempool {
       if (list.size === 0) this.#expiry.delete(entry.transaction.payload.validUntilHeight);
     }
     if (entry.counted) {
+      this.#byKey.delete(entry.idempotencyKey);
       entry.member.count--;
       entry.member.bytes -= entry.bytes;
       this.#count--;
@@ -396,7 +412,6 @@ export class Mempool {
         this.#remove(node.value);
       }
     }
-    this.#expired += expired.length;
     return expired;
   }
 

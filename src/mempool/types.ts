@@ -1,4 +1,3 @@
-import type { TransactionResult } from '../codec/index.js';
 import type { Authorization, CheckedTransaction, ReplayWindow } from '../ledger/index.js';
 import type { Digest, Height } from '../types/index.js';
 
@@ -42,8 +41,10 @@ export type PoolStatus =
 export type AdmitRefusal =
   /** It is here. With `sameEnvelope` false, with other signatures. Its outcome is on its way: attach to it. */
   | { readonly code: 'ALREADY_KNOWN'; readonly status: PoolStatus; readonly sameEnvelope: boolean }
-  /** A committed block used the sender's idempotency key: for this very transaction, or for another one. Look the
-   * transaction id up. */
+  /** Another transaction with the sender's idempotency key is here. */
+  | { readonly code: 'KEY_PENDING' }
+  /** A committed block used the sender's idempotency key: for this very transaction, or for another one, which keeps
+   * this one from ever being executed. Look the transaction id up. */
   | { readonly code: 'KEY_USED'; readonly height: Height }
   /** Not signed as it needs to be. */
   | { readonly code: Exclude<Authorization, 'OK'> }
@@ -61,6 +62,7 @@ export type AdmitRefusalCode = AdmitRefusal['code'];
 /** All refusal codes, for metrics. */
 export const admitRefusalCodes: readonly AdmitRefusalCode[] = [
   'ALREADY_KNOWN',
+  'KEY_PENDING',
   'KEY_USED',
   'UNKNOWN_SENDER',
   'SENDER_NOT_AUTHORIZED',
@@ -83,8 +85,14 @@ export interface CommittedBlock {
   readonly height: Height;
   readonly digest: Digest;
   readonly transactions: readonly CheckedTransaction[];
-  /** In order of the transactions. */
-  readonly results: readonly Pick<TransactionResult, 'code'>[];
+}
+
+/** Admitted transactions that a commit rules out: they were not executed and never will be. */
+export interface RuledOut {
+  /** No later block may hold them. */
+  readonly expired: readonly CheckedTransaction[];
+  /** The block holds another transaction with their idempotency key. */
+  readonly superseded: readonly CheckedTransaction[];
 }
 
 /** Figures for metrics. Counters never decrease. */
@@ -98,8 +106,9 @@ export interface MempoolStats {
   readonly members: number;
   readonly admitted: number;
   readonly committed: number;
-  /** Evicted because no later block may hold them. */
+  /** Ruled out by a commit. */
   readonly expired: number;
+  readonly superseded: number;
   /** Relayed for the first time, and again. */
   readonly relayed: number;
   readonly relayedAgain: number;

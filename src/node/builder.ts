@@ -6,7 +6,7 @@ import type { Mempool } from '../mempool/index.js';
 import type { ChainId, Hash, ValidatorIndex } from '../types/index.js';
 import type { BlockExecutor, Execution } from './block-executor.js';
 import type { Clock } from './ports.js';
-import { admissible, type Proposals } from './proposals.js';
+import type { Proposals } from './proposals.js';
 
 /** Standing order of the consensus core. */
 export type BuildOrder = Extract<ConsensusEffect, { kind: 'build' }>;
@@ -106,12 +106,12 @@ export class BlockBuilder {
     while (transactions.length > 0) {
       const execution = await executor.run(order.parent, order.height, timeMs, transactions);
       if (execution === undefined || this.#order !== order) return;
-      const refused = new Set<number>();
-      for (const [index, { code }] of execution.output.results.entries()) {
+      const { results, inadmissible } = execution.output;
+      const refused = new Set(inadmissible);
+      for (const index of inadmissible) {
         const transaction = transactions[index];
-        if (admissible(code) || transaction === undefined) continue;
-        refused.add(index);
-        this.#options.inadmissible(transaction, code);
+        const code = results[index]?.code;
+        if (transaction !== undefined && code !== undefined) this.#options.inadmissible(transaction, code);
       }
       if (refused.size === 0) {
         this.#finish(order, timeMs, execution);

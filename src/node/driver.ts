@@ -93,6 +93,7 @@ export class ReplicaDriver {
       verifier,
       mempool,
       window: recovered.committedHashes,
+      validityWindowBlocks: parameters.validityWindowBlocks,
     });
     this.#gatherer = new BodyGatherer({
       clock,

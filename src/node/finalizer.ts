@@ -69,11 +69,11 @@ export class Finalizer {
 
   #durable(block: BlockRef, certificate: CommitCertificate, execution: Execution, storeMs: number): void {
     const { executor, proposals, mempool, desk, observer, ports } = this.#options;
-    const { transactions, output, resultBytes } = execution;
+    const { transactions, resultBytes } = execution;
     const { height } = block.header;
     executor.committed(block.digest);
-    const expired = mempool.commit(
-      { height, digest: block.digest, transactions, results: output.results },
+    const ruledOut = mempool.commit(
+      { height, digest: block.digest, transactions },
       ports.clock.monotonicMs(),
     );
     proposals.forget(block.digest);
@@ -86,6 +86,7 @@ export class Finalizer {
       results: resultBytes,
       txIds: transactions.map((transaction) => transaction.txId),
     });
-    desk.expire(expired);
+    desk.expire(ruledOut.expired);
+    for (const transaction of ruledOut.superseded) desk.drop(transaction, 'DUPLICATE');
   }
 }

@@ -3,6 +3,7 @@ import {
   authorizationReads,
   authorize,
   decodeTransaction,
+  isSettledByUse,
   markVerified,
   type CheckedTransaction,
   type EnvelopeError,
@@ -24,6 +25,7 @@ export interface IntakeOptions {
   readonly verifier: SignatureVerifier;
   readonly mempool: Mempool;
   readonly window: ReplayWindow;
+  readonly validityWindowBlocks: number;
 }
 
 /** What became of an envelope at the door; `index` is its place in the batch. */
@@ -72,10 +74,13 @@ export class Intake {
         outcomes[index] = { kind: 'malformed', error: decoded.error, index };
         continue;
       }
-      const { txId, idempotencyHash, leafHash } = decoded.value.transaction;
+      const { txId, idempotencyHash, leafHash, payload } = decoded.value.transaction;
       const known = mempool.getByLeafHash(leafHash);
       const used = window.lastUse(idempotencyHash);
-      if (used !== undefined) {
+      if (
+        used !== undefined &&
+        isSettledByUse(payload.validUntilHeight, used, this.#options.validityWindowBlocks)
+      ) {
         outcomes[index] = { kind: 'refused', refusal: { code: 'KEY_USED', height: used }, txId, index };
       } else if (known !== undefined) {
         // Its signatures were checked before; the pool is told, since a client now relies on this node for it.

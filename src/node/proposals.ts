@@ -1,9 +1,9 @@
 import type { BlockRef } from '../consensus/types.js';
-import { usesIdempotencyKey, type CheckedTransaction } from '../ledger/index.js';
+import type { CheckedTransaction } from '../ledger/index.js';
 import type { Mempool } from '../mempool/index.js';
 import { equalBytes } from '../types/index.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
-import type { Parameters, ResultCode } from '../codec/index.js';
+import type { Parameters } from '../codec/index.js';
 import type { BlockExecutor, Execution } from './block-executor.js';
 import type { BodyGatherer } from './bodies.js';
 import { idName } from './id-name.js';
@@ -13,15 +13,6 @@ import type { Clock } from './ports.js';
 export interface Verdict {
   readonly outcome: 'valid' | 'invalid' | 'refused';
   readonly reason?: string;
-}
-
-/**
- * Whether a valid block may hold a transaction with this result. Each transaction on the chain uses up its idempotency
- * key there, so no transaction is on the chain twice, and each one can be charged to its sender. What can't is refused
- * at the door, left out by builders, and makes a block invalid.
- */
-export function admissible(code: ResultCode): boolean {
-  return code !== 'DUPLICATE' && usesIdempotencyKey(code);
 }
 
 interface Judging {
@@ -104,7 +95,7 @@ export class Proposals {
         ? await this.#options.gatherer.gather(block, source)
         : { transactions: known, transactionHashes: known.map((transaction) => transaction.leafHash) };
     if (bodies === 'invalid') return invalid('its transactions are not acceptable');
-    if (bodies === 'dropped' || judging.dropped) return dropped;
+    if (bodies === 'dropped' || isDropped(judging)) return dropped;
     const bytes = bodies.transactions.reduce((sum, { envelopeBytes }) => sum + envelopeBytes.length, 0);
     if (bytes > parameters.maxBlockBytes) return invalid(`its transactions have ${bytes} bytes`);
     this.adopt(block.digest, bodies.transactions);
@@ -112,7 +103,7 @@ export class Proposals {
       return { outcome: 'refused', reason: 'its parent is not valid' };
     }
     const execution = await executor.run(header.prevHash, header.height, header.timeMs, bodies.transactions);
-    if (judging.dropped) return dropped;
+    if (isDropped(judging)) return dropped;
     if (execution === undefined) {
       return { outcome: 'refused', reason: 'its parent is not at hand' };
     }
@@ -125,8 +116,8 @@ export class Proposals {
 
 /** Why a header does not fit what executing its block gave. */
 function mismatchOf({ header }: BlockRef, execution: Execution): string | undefined {
-  const bad = execution.output.results.findIndex((result) => !admissible(result.code));
-  if (bad >= 0) {
+  const [bad] = execution.output.inadmissible;
+  if (bad !== undefined) {
     return `transaction ${bad} (${execution.output.results[bad]?.code ?? ''}) must not be in a block`;
   }
   const roots: readonly [string, Hash, Hash][] = [
@@ -137,6 +128,9 @@ function mismatchOf({ header }: BlockRef, execution: Execution): string | undefi
   const wrong = roots.find(([, claimed, actual]) => !equalBytes(claimed, actual));
   return wrong === undefined ? undefined : `its ${wrong[0]} is not that of this replica's execution`;
 }
+
+/** A function, since the field changes while others are awaited. */
+const isDropped = (judging: Judging): boolean => judging.dropped;
 
 const dropped: Verdict = { outcome: 'refused', reason: 'it was given up' };
 const invalid = (reason: string): Verdict => ({ outcome: 'invalid', reason });

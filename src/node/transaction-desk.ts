@@ -180,6 +180,7 @@ function reasonOf(code: string): RefusalReason {
     case 'QUOTA_EXCEEDED':
       return code;
     case 'DUPLICATE':
+    case 'KEY_PENDING':
     case 'KEY_USED':
       return 'IDEMPOTENCY_KEY_REUSED';
     default:

@@ -28,6 +28,13 @@ export interface ModelTransaction {
   readonly policies: ReadonlyMap<number, ModelPolicy>;
 }
 
+export interface ModelResult {
+  readonly code: ResultCode;
+  readonly failedOperation: number;
+  /** Whether a valid block may hold it. */
+  readonly admissible: boolean;
+}
+
 interface Books {
   members: Map<string, ModelMember>;
   accounts: Map<string, { owner: string; policy?: ModelPolicy }>;
@@ -47,37 +54,37 @@ export class LedgerModel {
     this.#windowBlocks = windowBlocks;
   }
 
-  block(
-    height: number,
-    transactions: readonly ModelTransaction[],
-  ): { code: ResultCode; failedOperation: number }[] {
+  block(height: number, transactions: readonly ModelTransaction[]): ModelResult[] {
     return transactions.map((transaction) => this.#transaction(height, transaction));
   }
 
-  #transaction(height: number, transaction: ModelTransaction): { code: ResultCode; failedOperation: number } {
+  #transaction(height: number, transaction: ModelTransaction): ModelResult {
     const { sender, signers, validUntil } = transaction;
     const key = `${sender} ${transaction.key}`;
-    const refuse = (code: ResultCode) => ({ code, failedOperation: 0 });
+    const refuse = (code: ResultCode): ModelResult => ({ code, failedOperation: 0, admissible: false });
     const member = this.books.members.get(sender);
     if (member === undefined) return refuse('UNKNOWN_SENDER');
     if (!holds(member.policy, signers)) return refuse('SENDER_NOT_AUTHORIZED');
     if (height > validUntil) return refuse('EXPIRED');
     if (validUntil > height + this.#windowBlocks) return refuse('VALIDITY_TOO_LONG');
-    const used = this.#uses.some((use) => use.key === key && use.height >= height - this.#windowBlocks);
-    if (used) {
-      this.#uses.push({ height, key });
-      return refuse('DUPLICATE');
+    const uses = this.#uses.filter((use) => use.key === key && use.height >= height - this.#windowBlocks);
+    if (uses.length > 0) {
+      const last = Math.max(...uses.map((use) => use.height));
+      const outlives = validUntil > last + this.#windowBlocks;
+      if (outlives) this.#uses.push({ height, key });
+      return { code: 'DUPLICATE', failedOperation: 0, admissible: outlives };
     }
     const before = structuredClone(this.books);
     for (const [index, operation] of transaction.operations.entries()) {
       const code = this.#operation(operation, transaction, transaction.policies.get(index));
       if (code === 'OK') continue;
       this.books = before;
-      if (code !== 'ACCOUNT_NOT_AUTHORIZED') this.#uses.push({ height, key });
-      return { code, failedOperation: index + 1 };
+      const admissible = code !== 'ACCOUNT_NOT_AUTHORIZED';
+      if (admissible) this.#uses.push({ height, key });
+      return { code, failedOperation: index + 1, admissible };
     }
     this.#uses.push({ height, key });
-    return { code: 'OK', failedOperation: 0 };
+    return { code: 'OK', failedOperation: 0, admissible: true };
   }
 
   #operation(

@@ -4,6 +4,7 @@ import {
   applyBlock,
   checkInvariants,
   CommittedHashes,
+  isSettledByUse,
   readsOf,
   stateKeys,
   usesIdempotencyKey,
@@ -407,7 +408,22 @@ describe('applyBlock: validity and replay', () => {
       'ACCOUNT_NOT_AUTHORIZED',
     ]);
     expect(output.idempotencyHashes).toEqual([]);
+    expect(output.inadmissible).toEqual([0, 1, 2]);
     expect(ledger.codes(pay('a', 8, signers), stripped)).toEqual(['OK', 'DUPLICATE']);
+  });
+
+  it('takes a duplicate into a block only if it would outlive the memory of what it duplicates', () => {
+    const ledger = new TestLedger();
+    const first = pay('a', 3);
+    expect(ledger.block([first, first, pay('a', 1 + window)]).inadmissible).toEqual([1, 2]);
+    const [harmless, lasting] = [pay('a', 1 + window, ['alpha'], 2n), pay('a', 2 + window, ['alpha'], 2n)];
+    const output = ledger.block([first, harmless, lasting, lasting]);
+    expect(output.results.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => 'DUPLICATE'));
+    expect(output.inadmissible).toEqual([0, 1, 3]);
+    expect(output.idempotencyHashes).toEqual([lasting.idempotencyHash]);
+    expect(ledger.block([lasting]).inadmissible).toEqual([0]);
+    expect(isSettledByUse(asHeight(1 + window), asHeight(1), window)).toBe(true);
+    expect(isSettledByUse(asHeight(2 + window), asHeight(1), window)).toBe(false);
   });
 
   it('uses up the key of what fails by its own rules: the failure is final', () => {

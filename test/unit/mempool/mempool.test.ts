@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import type { ResultCode } from '../../../src/codec/index.js';
 import { sha256 } from '../../../src/crypto/index.js';
 import { CommittedHashes, type CheckedTransaction } from '../../../src/ledger/index.js';
 import { Mempool, type AdmitContext, type MempoolOptions } from '../../../src/mempool/index.js';
@@ -43,16 +42,8 @@ const commit = (
   pool: Mempool,
   height: number,
   transactions: readonly CheckedTransaction[],
-  {
-    nowMs = 0,
-    code = 'OK',
-    digest = digestOf(`block ${height.toString()}`),
-  }: { nowMs?: number; code?: ResultCode; digest?: Digest } = {},
-) =>
-  pool.commit(
-    { height: asHeight(height), digest, transactions, results: transactions.map(() => ({ code })) },
-    nowMs,
-  );
+  { nowMs = 0, digest = digestOf(`block ${height.toString()}`) } = {},
+) => pool.commit({ height: asHeight(height), digest, transactions }, nowMs);
 
 const refusalOf = (pool: Mempool, transaction: CheckedTransaction, context = fromClient) => {
   const admitted = pool.admit(transaction, context);
@@ -82,21 +73,25 @@ describe('Mempool: admission', () => {
     expect(take(pool)).toEqual([once]);
   });
 
-  it('takes two transactions with one idempotency key: the ledger decides between them on all nodes alike', () => {
+  it('takes one transaction of an idempotency key', () => {
     const pool = poolOf();
-    admitAll(pool, [tx('a', { key: 'k', validUntil: 7 }), tx('a', { key: 'k', validUntil: 8 })]);
-    expect(take(pool)).toHaveLength(2);
+    admitAll(pool, [tx('a', { key: 'k', validUntil: 7 }), tx('b', { key: 'k', validUntil: 7 })]);
+    const other = tx('a', { key: 'k', validUntil: 8 });
+    expect(refusalOf(pool, other)).toEqual({ code: 'KEY_PENDING' });
+    commit(pool, 7, []);
+    expect(refusalOf(pool, other)).toBeUndefined();
   });
 
-  it('refuses a key that a committed block used, within the window only', () => {
+  it('refuses a key that a committed block used, unless the transaction outlives the memory of that', () => {
     const window = new CommittedHashes();
     const pool = poolOf({ window });
     const a = tx('a', { key: 'k', validUntil: 8 });
     window.add(asHeight(1), [a.idempotencyHash]);
     commit(pool, 1, [a]);
     expect(refusalOf(pool, a)).toEqual({ code: 'KEY_USED', height: 1 });
-    commit(pool, 11, []);
-    expect(refusalOf(pool, tx('a', { key: 'k', validUntil: 13 }))).toBeUndefined();
+    expect(refusalOf(pool, tx('a', { key: 'k', validUntil: 11 }))).toEqual({ code: 'KEY_USED', height: 1 });
+    // A block may hold this one, and will refuse it for good.
+    expect(refusalOf(pool, tx('a', { key: 'k', validUntil: 12 }))).toBeUndefined();
   });
 
   it('refuses what no block may hold, now or at all', () => {
@@ -308,15 +303,26 @@ describe('Mempool: life of a block', () => {
     expect(pool.stats()).toMatchObject({ pending: 1, inFlight: 0 });
   });
 
-  it('lets a transaction wait that a faulty primary had fail under other signatures', () => {
+  it('rules out what has the key of a committed transaction, and hands it back', () => {
     const pool = poolOf();
-    const full = tx('a', { key: 'k', signers: ['a', 'b'] });
-    const stripped = tx('a', { key: 'k', signers: ['a'] });
-    admitAll(pool, [full]);
-    commit(pool, 1, [stripped], { code: 'ACCOUNT_NOT_AUTHORIZED' });
-    expect(take(pool, { height: 2 })).toEqual([full]);
-    commit(pool, 2, [stripped], { code: 'OK' });
-    expect(take(pool, { height: 3 })).toEqual([]);
+    const [mine, theirs] = [tx('a', { key: 'k', validUntil: 7 }), tx('a', { key: 'k', validUntil: 8 })];
+    const [once, again] = [tx('b', { key: 'k', signers: ['b'] }), tx('b', { key: 'k', signers: ['b', 'c'] })];
+    admitAll(pool, [mine, once]);
+    expect(commit(pool, 1, [theirs, again])).toEqual({ expired: [], superseded: [mine] });
+    expect(pool.hasPending()).toBe(false);
+    expect(pool.stats()).toMatchObject({ committed: 2, superseded: 1, bytes: 0 });
+  });
+
+  it('forgets what its owner found to be good for no block, but not while it is in one', () => {
+    const pool = poolOf();
+    const a = tx('a');
+    admitAll(pool, [a]);
+    pool.reserve(digestOf('1'), [a], 0);
+    pool.evict(a.txId);
+    pool.release(digestOf('1'));
+    expect(take(pool)).toEqual([a]);
+    pool.evict(a.txId);
+    expect(pool.stats()).toMatchObject({ pending: 0, bytes: 0, members: 0 });
   });
 
   it('evicts what no later block may hold, and hands it back', () => {
@@ -327,12 +333,12 @@ describe('Mempool: life of a block', () => {
       tx('c', { validUntil: 5 }),
     ];
     admitAll(pool, [first, second, third]);
-    expect(commit(pool, 1, [])).toEqual([first]);
+    expect(commit(pool, 1, []).expired).toEqual([first]);
     pool.reserve(digestOf('late'), [second], 0);
-    expect(commit(pool, 2, [])).toEqual([second]);
+    expect(commit(pool, 2, []).expired).toEqual([second]);
     pool.release(digestOf('late'));
     expect(take(pool, { height: 3 })).toEqual([third]);
-    expect(commit(pool, 400_000, [])).toEqual([third]);
+    expect(commit(pool, 400_000, []).expired).toEqual([third]);
     expect(pool.stats().expired).toBe(3);
   });
 
@@ -400,10 +406,11 @@ describe('Mempool: overdue transactions', () => {
 
   it('notices a transaction that no block takes up', () => {
     const pool = poolOf();
-    admitAll(pool, [tx('a')]);
+    const a = tx('a');
+    admitAll(pool, [a]);
     expect(pool.oldestAdmittedAtMs()).toBe(0);
-    expect(pool.overdue(deadlineMs)).toBe(false);
-    expect(pool.overdue(deadlineMs + 1)).toBe(true);
+    expect(pool.overdue(deadlineMs)).toBeUndefined();
+    expect(pool.overdue(deadlineMs + 1)).toBe(a);
   });
 
   it('notices a primary that takes only other members, or only newer transactions of the member', () => {
@@ -415,7 +422,7 @@ describe('Mempool: overdue transactions', () => {
       const newer = tx(height < 4 ? 'b' : 'a');
       admitAll(pool, [newer], { ...fromPeer, nowMs });
       commit(pool, height, [newer], { nowMs });
-      if (pool.overdue(nowMs)) overdueAt ??= nowMs;
+      if (pool.overdue(nowMs) !== undefined) overdueAt ??= nowMs;
     }
     expect(overdueAt).toBe(5000);
   });
@@ -427,7 +434,7 @@ describe('Mempool: overdue transactions', () => {
     for (const [index, transaction] of backlog.entries()) {
       const nowMs = (index + 1) * 1000;
       commit(pool, index + 1, [transaction], { nowMs });
-      expect(pool.overdue(nowMs)).toBe(false);
+      expect(pool.overdue(nowMs)).toBeUndefined();
     }
   });
 
@@ -436,10 +443,10 @@ describe('Mempool: overdue transactions', () => {
     const a = tx('a');
     admitAll(pool, [a]);
     pool.reserve(digestOf('1'), [a], 0);
-    expect(pool.overdue(100_000)).toBe(false);
+    expect(pool.overdue(100_000)).toBeUndefined();
     pool.release(digestOf('1'));
     pool.restartDeadlines(100_000);
-    expect(pool.overdue(100_000 + deadlineMs)).toBe(false);
-    expect(pool.overdue(100_001 + deadlineMs)).toBe(true);
+    expect(pool.overdue(100_000 + deadlineMs)).toBeUndefined();
+    expect(pool.overdue(100_001 + deadlineMs)).toBe(a);
   });
 });

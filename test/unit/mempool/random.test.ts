@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sha256 } from '../../../src/crypto/index.js';
 import { CommittedHashes, replayWindowStart, type CheckedTransaction } from '../../../src/ledger/index.js';
-import { Mempool } from '../../../src/mempool/index.js';
-import { asDigest, asHeight, type Digest } from '../../../src/types/index.js';
+import { Mempool, type RuledOut } from '../../../src/mempool/index.js';
+import { asDigest, asHeight, toHex, type Digest } from '../../../src/types/index.js';
 import { transactionOf, transferOf } from '../../helpers/ledger.js';
 
 const windowBlocks = 10;
@@ -12,8 +12,8 @@ const bounds = { maxTransactions: 20, maxBytes: 4000, maxMemberTransactions: 6, 
 /** Transactions to draw from: four members, of two sizes, valid to different heights, some keys used twice. */
 const drawer: readonly CheckedTransaction[] = Array.from({ length: 160 }, (_, index) =>
   transactionOf({
-    sender: ['a', 'b', 'c', 'd'][(index + (index >> 4)) % 4] ?? 'a',
-    key: `drawer ${(index % 150).toString()}`,
+    sender: ['a', 'b', 'c', 'd'][index % 4] ?? 'a',
+    key: `drawer ${(index % 80).toString()}`,
     validUntil: 1 + (index % 23),
     operations: Array.from({ length: index % 9 === 0 ? 4 : 1 }, () => transferOf('x', 'y', 1n)),
   }),
@@ -22,12 +22,16 @@ const digests: readonly Digest[] = Array.from({ length: 6 }, (_, index) =>
   asDigest(sha256(Uint8Array.of(index))),
 );
 
+const keyOf = (tx: CheckedTransaction): string => toHex(tx.idempotencyHash);
+const inOrder = (transactions: readonly CheckedTransaction[]): number[] =>
+  transactions.map((tx) => drawer.indexOf(tx)).sort((a, b) => a - b);
+
 /** What the pool promises, as plainly as it can be said: one list, searched from end to end. */
 class PoolModel {
   height = 0;
   items: { readonly tx: CheckedTransaction; counted: boolean; readonly blocks: Set<Digest> }[] = [];
   readonly blocks = new Map<Digest, readonly CheckedTransaction[]>();
-  readonly used = new Map<CheckedTransaction['idempotencyHash'], number>();
+  readonly #used = new Map<string, number>();
 
   #find(tx: CheckedTransaction) {
     return this.items.find((item) => item.tx === tx);
@@ -36,11 +40,9 @@ class PoolModel {
   #mayAdmit(tx: CheckedTransaction): string {
     const sum = (items: readonly { readonly tx: CheckedTransaction }[]) =>
       items.reduce((bytes, item) => bytes + item.tx.envelopeBytes.length, 0);
-    for (const [hash, height] of this.used) {
-      const same = Buffer.from(hash).equals(tx.idempotencyHash);
-      if (same && height >= this.height + 1 - windowBlocks) return 'KEY_USED';
-    }
     if (tx.payload.validUntilHeight <= this.height) return 'EXPIRED';
+    const used = this.#used.get(keyOf(tx));
+    if (used !== undefined && tx.payload.validUntilHeight <= used + windowBlocks) return 'KEY_USED';
     if (tx.payload.validUntilHeight > this.height + 1 + windowBlocks) return 'VALIDITY_TOO_LONG';
     const counted = this.items.filter((item) => item.counted);
     const mine = counted.filter((item) => item.tx.payload.sender === tx.payload.sender);
@@ -55,10 +57,12 @@ class PoolModel {
   admit(tx: CheckedTransaction): string {
     const known = this.#find(tx);
     const verdict = this.#mayAdmit(tx);
+    const taken = this.items.some((item) => item.counted && keyOf(item.tx) === keyOf(tx));
     if (known !== undefined) {
-      if (verdict === 'OK') known.counted = true;
+      if (verdict === 'OK' && !taken) known.counted = true;
       return 'ALREADY_KNOWN';
     }
+    if (taken) return 'KEY_PENDING';
     if (verdict === 'OK') this.items.push({ tx, counted: true, blocks: new Set() });
     return verdict;
   }
@@ -78,22 +82,28 @@ class PoolModel {
     this.items = this.items.filter((item) => item.counted || item.blocks.size > 0);
   }
 
-  commit(digest: Digest, transactions: readonly CheckedTransaction[]): readonly CheckedTransaction[] {
+  commit(digest: Digest, transactions: readonly CheckedTransaction[]): RuledOut {
     this.height++;
-    for (const tx of transactions) this.used.set(tx.idempotencyHash, this.height);
-    this.items = this.items.filter((item) => !transactions.some((tx) => tx.txId === item.tx.txId));
-    const expired = this.items.filter(
-      (item) => item.counted && item.tx.payload.validUntilHeight <= this.height,
+    const keys = transactions.map(keyOf);
+    for (const key of keys) this.#used.set(key, this.height);
+    this.items = this.items.filter((item) => !transactions.includes(item.tx));
+    const counted = this.items.filter((item) => item.counted);
+    const superseded = counted.filter((item) => keys.includes(keyOf(item.tx)));
+    this.items = this.items.filter((item) => !superseded.includes(item));
+    const expired = counted.filter(
+      (item) => !superseded.includes(item) && item.tx.payload.validUntilHeight <= this.height,
     );
     this.items = this.items.filter((item) => !expired.includes(item));
     this.release(digest);
-    return expired.map(({ tx }) => tx);
+    return { expired: expired.map(({ tx }) => tx), superseded: superseded.map(({ tx }) => tx) };
   }
 
   get pending() {
     return this.items.filter((item) => item.blocks.size === 0).map(({ tx }) => tx);
   }
 }
+
+const hashOf = (tx: CheckedTransaction): string => toHex(tx.leafHash);
 
 /** Checks what was taken against what waits: order of each member, limits, as much as fits, members alike. */
 function checkTaken(
@@ -107,7 +117,7 @@ function checkTaken(
   for (const sender of senders) {
     const mine = (from: readonly CheckedTransaction[]) => from.filter((tx) => tx.payload.sender === sender);
     const got = mine(taken);
-    expect(got).toEqual(mine(pending).slice(0, got.length));
+    expect(got.map(hashOf)).toEqual(mine(pending).slice(0, got.length).map(hashOf));
     counts.set(sender, got.length);
   }
   const most = Math.max(...counts.values());
@@ -134,6 +144,7 @@ const command = fc.oneof(
 describe('Mempool on random calls', () => {
   it('does as the plain model does, and stays within its bounds', () => {
     const answers = new Set<string>();
+    let superseded = 0;
     fc.assert(
       fc.property(fc.array(command, { maxLength: 50, size: 'max' }), (commands) => {
         const window = new CommittedHashes();
@@ -153,11 +164,11 @@ describe('Mempool on random calls', () => {
             transactions.map(({ idempotencyHash }) => idempotencyHash),
           );
           window.dropBelow(replayWindowStart(asHeight(height + 1), windowBlocks));
-          const results = transactions.map(() => ({ code: 'OK' as const }));
-          const expired = pool.commit({ height, digest, transactions, results }, 0);
-          const byId = (one: CheckedTransaction, other: CheckedTransaction) =>
-            drawer.indexOf(one) - drawer.indexOf(other);
-          expect([...expired].sort(byId)).toEqual([...model.commit(digest, transactions)].sort(byId));
+          const ruledOut = pool.commit({ height, digest, transactions }, 0);
+          const expected = model.commit(digest, transactions);
+          expect(inOrder(ruledOut.expired)).toEqual(inOrder(expected.expired));
+          expect(inOrder(ruledOut.superseded)).toEqual(inOrder(expected.superseded));
+          superseded += ruledOut.superseded.length;
         };
         const draw = (indexes: readonly number[]) => [...new Set(indexes)].flatMap((at) => drawer[at] ?? []);
         for (const step of commands) {
@@ -198,9 +209,9 @@ describe('Mempool on random calls', () => {
           expect(bytes).toBe(model.items.reduce((sum, { tx }) => sum + tx.envelopeBytes.length, 0));
           const counted = model.items.filter((item) => item.counted);
           expect(counted.length).toBeLessThanOrEqual(bounds.maxTransactions);
-          for (const { tx } of model.items) expect(pool.getByLeafHash(tx.leafHash)).toBe(tx);
+          expect(model.items.every(({ tx }) => pool.getByLeafHash(tx.leafHash) === tx)).toBe(true);
           const held = new Set(pool.take({ height: asHeight(0), maxTransactions: 1e6, maxBytes: 1e9 }));
-          expect(held).toEqual(new Set(model.pending));
+          expect(inOrder([...held])).toEqual(inOrder(model.pending));
         }
       }),
       { seed: 11, numRuns: 120 },
@@ -209,6 +220,7 @@ describe('Mempool on random calls', () => {
       [
         'OK',
         'ALREADY_KNOWN',
+        'KEY_PENDING',
         'KEY_USED',
         'EXPIRED',
         'VALIDITY_TOO_LONG',
@@ -216,5 +228,6 @@ describe('Mempool on random calls', () => {
         'POOL_FULL',
       ].sort(),
     );
+    expect(superseded).toBeGreaterThan(0);
   });
 });
