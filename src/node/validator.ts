@@ -11,7 +11,6 @@ import { genesisChainId, seedHashTables } from '../ledger/index.js';
 import {
   createPeerNetwork,
   type FetchedBlock,
-  type PeerNetwork,
   type TlsMaterial,
 } from '../network/index.js';
 import { openStore, type Store } from '../storage/index.js';
