@@ -64,7 +64,7 @@ export interface AdminServerOptions extends ServerOptions {
 export interface RunningServer {
   /** Port that it listens on. */
   readonly port: number;
-  /** Uses other certificates for connections from now on. */
+  /** Uses other certificates for connections from now on; throws TLS_MATERIAL_INVALID when they can't be used. */
   reloadTls(material: TlsMaterial): void;
   /** Ends open calls with UNAVAILABLE and stops; connections that are still there after `graceMs` are cut. */
   close(graceMs?: number): Promise<void>;

@@ -14,7 +14,7 @@ import { invalidField, reasons } from './errors.js';
 import type { FinalBlock, FinalEntries, Refusal, Submission } from './ports.js';
 import { compareSender, senderPrefix } from './sender.js';
 import { mutable } from './mutable.js';
-import { senderRefusal, type SubmitContext } from './submit.js';
+import { checkReady, senderRefusal, type SubmitContext } from './submit.js';
 
 type Call = ServerDuplexStream<SubmitStreamRequest__Output, SubmitStreamResponse>;
 
@@ -30,6 +30,7 @@ export interface SubmitStreamContext extends SubmitContext {
 
 /** Handles one SubmitStream call. */
 export function submitStream(context: SubmitStreamContext, call: Call, life: StreamLife): void {
+  checkReady(context.health);
   const closeStream = context.budgets.openStream(`member ${life.info.caller.name}`);
   new SubmitSession(context, call, life, closeStream).start();
 }

@@ -75,6 +75,16 @@ export function senderRefusal(
       };
 }
 
+/** Throws NOT_READY while this node can't do its part, so that clients go to another one. */
+export function checkReady(health: HealthPort): void {
+  const { ready, reasons } = health.ready();
+  if (ready) return;
+  throw new ApiError(
+    'NOT_READY',
+    `This node does not take transactions now: ${reasons.join(' ')} Submit to another validator.`,
+  );
+}
+
 /** Handles Submit. */
 export async function submit(
   context: SubmitContext,
@@ -89,6 +99,7 @@ export async function submit(
     context.metrics.refused(reason, 1);
     throw new ApiError(reason, message);
   }
+  checkReady(context.health);
   if (!context.budgets.hasRoom(member)) {
     context.metrics.refused('QUOTA_EXCEEDED', 1);
     throw new ApiError(

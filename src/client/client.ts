@@ -164,16 +164,13 @@ export class QuaestorClient {
   }
 
   /** Submits many transactions over one stream; gives each outcome once, as it comes. See SubmitManyOptions. */
-  async *submitMany(
+  submitMany(
     transactions: AsyncIterable<SignedTransaction> | Iterable<SignedTransaction>,
     options: SubmitManyOptions = {},
   ): AsyncGenerator<SubmitOutcome, void, undefined> {
     const verifier = this.#verifyReceipts ? this.#verifier : undefined;
-    const outcomes = submitMany(this.#pool, verifier, transactions, options, this.#closing.signal);
-    for await (const outcome of outcomes) {
-      if (outcome.kind === 'final') this.#saw(outcome.transaction.height);
-      yield outcome;
-    }
+    const { signal } = this.#closing;
+    return submitMany(this.#pool, verifier, transactions, options, signal, (height) => this.#saw(height));
   }
 
   /** Builds, signs and submits operations as one transaction. Throws as `submit` does. */
@@ -339,6 +336,11 @@ export class QuaestorClient {
       this.#saw(block.header.height);
       yield block;
     }
+  }
+
+  /** Uses other certificates for calls from now on, before the present ones expire. Calls that run are not disturbed. */
+  reloadTls(tls: ClientTls): void {
+    for (const endpoint of this.#pool.endpoints) endpoint.reloadTls(tls);
   }
 
   /** Ends all calls and closes the connections. */

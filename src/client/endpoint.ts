@@ -60,7 +60,8 @@ const { LedgerService } = (protocol.types as unknown as ProtoGrpcType).quaestor.
 export class Endpoint {
   readonly address: string;
   readonly id: string | undefined;
-  readonly #client: LedgerServiceClient;
+  readonly #network: string;
+  #client: LedgerServiceClient;
   #failures = 0;
   #restUntilMs = 0;
   #lie: VerificationError | undefined;
@@ -68,7 +69,12 @@ export class Endpoint {
   constructor({ address, id }: ValidatorAddress, tls: ClientTls, network: string) {
     this.address = address;
     this.id = id;
-    this.#client = new LedgerService(address, channelCredentials(tls, network, id), {
+    this.#network = network;
+    this.#client = this.#open(tls);
+  }
+
+  #open(tls: ClientTls): LedgerServiceClient {
+    return new LedgerService(this.address, channelCredentials(tls, this.#network, this.id), {
       'grpc.ssl_target_name_override': serverName,
       // Blocks are at most maxBlockBytes, with results and framing.
       'grpc.max_receive_message_length': 4 * limits.maxBlockBytes,
@@ -95,7 +101,7 @@ export class Endpoint {
   /** Notes an answer. */
   succeeded(): void {
     this.#failures = 0;
-    this.#restUntilMs = 0;
+    if (this.#lie === undefined) this.#restUntilMs = 0;
   }
 
   /** Notes that it could not answer: it rests for a doubling, jittered while. */
@@ -113,7 +119,8 @@ export class Endpoint {
 
   /** What it sent that was false, while it is not asked for that reason. */
   lie(nowMs: number): VerificationError | undefined {
-    return this.#restUntilMs > nowMs ? this.#lie : undefined;
+    if (this.#restUntilMs <= nowMs) this.#lie = undefined;
+    return this.#lie;
   }
 
   /** Calls a unary method. Rejects with the signal's reason when aborted. */
@@ -153,6 +160,13 @@ export class Endpoint {
 
   subscribe(request: SubscribeRequest): ClientReadableStream<SubscribeResponse__Output> {
     return this.#client.subscribe(request);
+  }
+
+  /** Uses other certificates for calls from now on; calls that run are not disturbed. */
+  reloadTls(tls: ClientTls): void {
+    const former = this.#client;
+    this.#client = this.#open(tls);
+    former.close();
   }
 
   close(): void {

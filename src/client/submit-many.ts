@@ -16,7 +16,7 @@ import { Gate } from './gate.js';
 import type { EndpointPool } from './pool.js';
 import { isRefusalReason, reasons, type RefusalReason } from './reasons.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
-import { readReceipt, type Verifier } from './verifier.js';
+import { receiptReader, type Verifier } from './verifier.js';
 
 /** What became of one transaction of `submitMany`. */
 export type SubmitOutcome =
@@ -66,8 +66,9 @@ export async function* submitMany(
   transactions: AsyncIterable<SignedTransaction> | Iterable<SignedTransaction>,
   options: SubmitManyOptions,
   closing: AbortSignal,
+  sawHeight: (height: number) => void,
 ): AsyncGenerator<SubmitOutcome, void, undefined> {
-  const session = new SubmitManySession(pool, verifier, options, closing);
+  const session = new SubmitManySession(pool, verifier, options, closing, sawHeight);
   const feeding = session.feed(transactions);
   const driving = session.drive();
   try {
@@ -94,6 +95,7 @@ class SubmitManySession {
   readonly #stallTimeoutMs: number;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal;
+  readonly #sawHeight: (height: number) => void;
   readonly #stopping = new AbortController();
   /** What is not final, by number; in order of submission. */
   readonly #pending = new Map<number, Pending>();
@@ -102,6 +104,7 @@ class SubmitManySession {
   #outcomes: SubmitOutcome[] = [];
   /** Outcomes that the caller has not taken. */
   #untaken = 0;
+  #nextPosition = 0;
   #inputEnded = false;
   #failure: { readonly error: unknown } | undefined;
   /** What the input threw: reported after the outcomes of all that came before. */
@@ -116,7 +119,9 @@ class SubmitManySession {
     verifier: Verifier | undefined,
     options: SubmitManyOptions,
     closing: AbortSignal,
+    sawHeight: (height: number) => void,
   ) {
+    this.#sawHeight = sawHeight;
     this.#pool = pool;
     this.#verifier = verifier;
     this.#maxInFlight = options.maxInFlight ?? 2000;
@@ -134,19 +139,21 @@ class SubmitManySession {
 
   /** Takes the input in, as fast as there is room. */
   async feed(transactions: AsyncIterable<SignedTransaction> | Iterable<SignedTransaction>): Promise<void> {
-    let position = 0;
     try {
-      for await (const transaction of transactions) {
-        while (this.#failure === undefined && this.#pending.size + this.#untaken >= this.#maxInFlight) {
-          await this.#room.wait();
+      if (Symbol.asyncIterator in transactions) {
+        for await (const transaction of transactions) {
+          const room = this.#roomFor();
+          if (room !== undefined) await room;
+          if (this.#failure !== undefined) return;
+          this.#add(transaction);
         }
-        if (this.#failure !== undefined) return;
-        if (this.#pending.size === 0) this.#lastProgressMs = Date.now();
-        const pending = { position, transaction };
-        this.#pending.set(position, pending);
-        this.#unsent.push(pending);
-        position += 1;
-        this.#flush?.();
+      } else {
+        for (const transaction of transactions) {
+          const room = this.#roomFor();
+          if (room !== undefined) await room;
+          if (this.#failure !== undefined) return;
+          this.#add(transaction);
+        }
       }
     } catch (error) {
       // What was taken in before is still seen through.
@@ -155,6 +162,27 @@ class SubmitManySession {
     this.#inputEnded = true;
     this.#flush?.();
     if (this.#pending.size === 0) this.#outcomeOrEnd.signal();
+  }
+
+  /** Undefined while there is room; else a promise of it, or of a failure. */
+  #roomFor(): Promise<void> | undefined {
+    if (this.#hasRoom()) return undefined;
+    return (async () => {
+      while (!this.#hasRoom()) await this.#room.wait();
+    })();
+  }
+
+  #hasRoom(): boolean {
+    return this.#failure !== undefined || this.#pending.size + this.#untaken < this.#maxInFlight;
+  }
+
+  #add(transaction: SignedTransaction): void {
+    if (this.#pending.size === 0) this.#lastProgressMs = Date.now();
+    const pending = { position: this.#nextPosition, transaction };
+    this.#pending.set(this.#nextPosition, pending);
+    this.#nextPosition += 1;
+    this.#unsent.push(pending);
+    this.#flush?.();
   }
 
   /** Keeps a stream open until all is final. */
@@ -355,6 +383,7 @@ class SubmitManySession {
     const header = new Uint8Array(batch.header);
     const proven = this.#verifier?.block(header, decoded.value, from);
     const certificate = proven?.certificate ?? decoded.value;
+    let read: ReturnType<typeof receiptReader> | undefined;
     for (const { number, result, index, path } of batch.transactions) {
       const pending = this.#pending.get(number);
       if (pending === undefined) continue;
@@ -369,8 +398,9 @@ class SubmitManySession {
       };
       const verified =
         this.#verifier === undefined || proven === undefined
-          ? readReceipt(receipt, txId, from)
+          ? (read ??= receiptReader(header, from))(receipt, txId)
           : this.#verifier.inclusion(proven, receipt, txId, from);
+      this.#sawHeight(verified.height);
       this.#settle(number, {
         kind: 'final',
         position: number,

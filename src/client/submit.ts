@@ -20,7 +20,7 @@ import {
 import type { EndpointPool } from './pool.js';
 import { reasons } from './reasons.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
-import { readReceipt, type Verifier } from './verifier.js';
+import { receiptReader, type Verifier } from './verifier.js';
 
 const submitMethod: UnaryMethod<SubmitRequest, SubmitResponse__Output> = (client, ...rest) =>
   client.submit(...rest);
@@ -84,8 +84,10 @@ class Answers {
       throw new VerificationError(endpoint.address, 'The receipt is malformed.', receipt.error);
     }
     const { txId } = this.#transaction;
-    if (!this.#verify)
-      return { ...readReceipt(receipt.value, txId, endpoint.address), receipt: receipt.value };
+    if (!this.#verify) {
+      const read = receiptReader(receipt.value.header, endpoint.address);
+      return { ...read(receipt.value, txId), receipt: receipt.value };
+    }
     const checked = this.#verifier.receipt(receipt.value, txId, endpoint.address);
     return { ...checked.verified, receipt: checked.receipt };
   }

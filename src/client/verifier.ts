@@ -122,14 +122,21 @@ async function genesisDigest(genesis: Genesis): Promise<Digest> {
   return headerDigest(encodeBlockHeader(genesisHeader(genesis, root)));
 }
 
-/** What a receipt says, unchecked but for the transaction that it names: for callers that check receipts elsewhere. */
-export function readReceipt(receipt: Receipt, txId: TxId, from: string): VerifiedReceipt {
-  const header = decodeBlockHeader(receipt.header);
-  const result = decodeTransactionResult(receipt.result);
-  if (!header.ok || !result.ok || !equalBytes(result.value.txId, txId)) {
-    throw new VerificationError(from, 'The receipt is malformed or of another transaction.');
-  }
+/** Reads what receipts of one block say, unchecked but for the transaction that they name: for callers that check
+ * receipts elsewhere. */
+export function receiptReader(
+  headerBytes: Uint8Array,
+  from: string,
+): (inclusion: ResultInclusion, txId: TxId) => VerifiedReceipt {
+  const header = decodeBlockHeader(headerBytes);
+  if (!header.ok) throw new VerificationError(from, 'The header is malformed.', header.error);
   const { height, timeMs, stateRoot } = header.value;
-  const digest = headerDigest(receipt.header);
-  return { ...result.value, height, index: receipt.index, timeMs, digest, stateRoot, signers: [] };
+  const digest = headerDigest(headerBytes);
+  return (inclusion, txId) => {
+    const result = decodeTransactionResult(inclusion.result);
+    if (!result.ok || !equalBytes(result.value.txId, txId)) {
+      throw new VerificationError(from, 'The receipt is malformed or of another transaction.');
+    }
+    return { ...result.value, height, index: inclusion.index, timeMs, digest, stateRoot, signers: [] };
+  };
 }

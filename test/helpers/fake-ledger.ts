@@ -16,8 +16,6 @@ import {
   decodeBlockHeader,
   decodeTransactionEnvelope,
   decodeTransactionPayload,
-  encodeAccount,
-  encodeAsset,
   encodeBalance,
   encodeBlockHeader,
   encodeGenesis,

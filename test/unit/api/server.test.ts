@@ -131,6 +131,17 @@ describe('authentication', () => {
   });
 });
 
+describe('certificates that can not be used', () => {
+  it('are refused, and the old ones stay in use', async () => {
+    await start();
+    const [left, right] = [await pki.issue('validator', 'v0'), await pki.issue('validator', 'v1')];
+    expect(() => server.server.reloadTls({ ...left, privateKeyPem: right.privateKeyPem })).toThrow(
+      expect.objectContaining({ code: 'TLS_MATERIAL_INVALID' }),
+    );
+    expect((await status1(grpcCredentials(await pki.issue('member', 'alpha')))).response).toBeDefined();
+  });
+});
+
 describe('requests that are no messages', () => {
   /** Calls a method of the service with these bytes as the request. */
   async function sendBytes(method: string, bytes: Uint8Array): Promise<ServiceError> {

@@ -232,6 +232,15 @@ describe('Submit', () => {
     expect((await submit(third)).response).toBeDefined();
   });
 
+  it('sends clients to another validator while the node is not ready', async () => {
+    await start();
+    server.node.isReady = false;
+    const { error, info } = await submit(await signedTransfer(chain));
+    expect([error!.code, info!.reason]).toEqual([status.UNAVAILABLE, 'NOT_READY']);
+    expect(error!.details).toMatch(/catching up/);
+    expect(server.node.submitted).toBe(0);
+  });
+
   it('drops the wait of a caller that cancels, not the transaction', async () => {
     await start();
     chain.held = true;

@@ -384,6 +384,23 @@ describe('reads', () => {
   });
 });
 
+describe('certificates', () => {
+  it('are replaced while calls run and without a new client', async () => {
+    await start();
+    const client = await connect();
+    chain.held = true;
+    const running = client.submit(await signedTransfer(chain));
+    await until(() => servers[0]!.node.submitted === 1);
+    const next = await TestPki.create();
+    servers[0]!.server.reloadTls(await next.issue('validator', 'v0'));
+    client.reloadTls(await next.issue('member', 'alpha'));
+    expect((await client.getStatus()).validator).toBe('v0');
+    chain.release();
+    expect((await running).code).toBe('OK');
+    expect(servers[0]!.node.submitted).toBe(1);
+  });
+});
+
 describe('whom the client talks to', () => {
   it('refuses a server that is another validator than named, or only a member', async () => {
     await start(1);

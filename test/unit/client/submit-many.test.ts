@@ -107,6 +107,13 @@ describe('submitMany', () => {
     expect(new Set(chain.executions.values())).toEqual(new Set([1]));
   });
 
+  it('goes to another validator while one is not ready', async () => {
+    const client = await start(2);
+    servers[0]!.node.isReady = false;
+    expect(positions(await collect(client, await signedTransfers(5)))).toEqual(upTo(5));
+    expect(servers[0]!.node.submitted).toBe(0);
+  });
+
   it('leaves a validator that takes transactions and never answers', async () => {
     const client = await start(2);
     servers[0]!.node.submit = () => ({ checked: Promise.resolve(), cancel: () => undefined });
