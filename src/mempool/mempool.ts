@@ -208,6 +208,11 @@ export class Mempool {
     return undefined;
   }
 
+  /** For each member, the transaction that waits longest. */
+  oldestOfEach(): CheckedTransaction[] {
+    return [...this.#members.oldest()].map(({ transaction }) => transaction);
+  }
+
   /** Counts all deadlines from now: another primary has started, or this node was behind. */
   restartDeadlines(nowMs: number): void {
     this.#deadlinesFromMs = nowMs;

@@ -25,6 +25,8 @@ export interface CatchUpOptions {
   /** Heights that peers reported. */
   readonly heights: () => readonly { readonly index: ValidatorIndex; readonly height: Height }[];
   readonly dispatch: (event: ConsensusEvent) => void;
+  /** A catch-up is over. */
+  readonly ended: () => void;
   /** Two certified blocks do not fit together, or a defect. */
   readonly failed: (error: unknown) => void;
   readonly observer: DriverObserver;
@@ -72,6 +74,7 @@ export class CatchUp {
       ({ end, height }) => {
         this.#run = undefined;
         observer.syncEnded(end, height);
+        this.#options.ended();
         this.#options.dispatch({ kind: 'syncEnded' });
       },
       (error: unknown) => {

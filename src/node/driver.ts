@@ -10,7 +10,6 @@ import {
 } from '../codec/index.js';
 import {
   beginAuthentication,
-  beginSigning,
   consensusSnapshot,
   createReplica,
   encodeLogRecord,
@@ -22,24 +21,24 @@ import {
   type ConsensusSnapshot,
   type LogRecord,
   type ReplicaState,
-  type SignedStatement,
-  type SigningStep,
-  type Statement,
   type TimerId,
   type VerifiedMessage,
 } from '../consensus/index.js';
 import type { LogEntry } from '../storage/types.js';
 import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
 import { toHex, unreachable } from '../types/index.js';
+import { answerBodies } from './answer-bodies.js';
 import { BodyGatherer } from './bodies.js';
 import { frameBodies } from './body-framing.js';
 import { BlockExecutor } from './block-executor.js';
 import { BlockBuilder } from './builder.js';
+import { Caster } from './caster.js';
 import { CatchUp } from './catch-up.js';
 import type { DriverOptions } from './driver-options.js';
 import { DurableQueue } from './durable-queue.js';
 import { Finalizer } from './finalizer.js';
 import { Intake } from './intake.js';
+import { OverdueWatch } from './overdue-watch.js';
 import { PeerInbox } from './peer-inbox.js';
 import { Proposals } from './proposals.js';
 import type { Recovered } from './recovery.js';
@@ -59,6 +58,8 @@ export class ReplicaDriver {
   readonly #catchUp: CatchUp;
   readonly #finalizer: Finalizer;
   readonly #inbox: PeerInbox;
+  readonly #caster: Caster;
+  readonly #overdueWatch: OverdueWatch;
   readonly #timers = new Map<TimerId, () => void>();
   readonly #events: ConsensusEvent[] = [];
   readonly #firstEffects: readonly ConsensusEffect[];
@@ -68,7 +69,6 @@ export class ReplicaDriver {
   #draining = false;
   #stopped = false;
   #demand = false;
-  #casting: Promise<void> = Promise.resolve();
   #cancelTick: () => void = () => undefined;
   #sentStatus = '';
 
@@ -138,6 +138,7 @@ export class ReplicaDriver {
           height: peer.committedHeight,
         })),
       dispatch: (event) => this.dispatch(event),
+      ended: () => mempool.restartDeadlines(clock.monotonicMs()),
       failed: (error) => this.#fail('catching up found something that must not be', error),
       observer,
     });
@@ -159,6 +160,20 @@ export class ReplicaDriver {
             inadmissible: (transaction, code) => this.desk.drop(transaction, code),
             failed: (error) => this.#fail('a block could not be built', error),
           });
+    this.#caster = new Caster({
+      ports,
+      config,
+      said: (message) => this.#said(message),
+      failed: (error) => this.#fail('the validator key can not be used', error),
+    });
+    this.#overdueWatch = new OverdueWatch({
+      clock,
+      mempool,
+      intake,
+      desk: this.desk,
+      overdue: () => this.dispatch({ kind: 'overdue' }),
+      failed: (error) => this.#fail('the state could not be read', error),
+    });
     this.#inbox = new PeerInbox({
       decode: (from, bytes) => this.#authenticate(from, bytes),
       deliver: (from, message) => this.dispatch({ kind: 'message', from, message }),
@@ -186,6 +201,7 @@ export class ReplicaDriver {
       for (const cancel of this.#timers.values()) cancel();
       this.#timers.clear();
       this.#builder?.clearOrder();
+      this.#caster.stop();
       this.#gatherer.stop();
       this.#catchUp.stop();
     }
@@ -216,30 +232,7 @@ export class ReplicaDriver {
 
   /** A peer asks for bodies of a block in flight. */
   serveBodies(to: ValidatorIndex, digest: Digest, wanted: readonly Hash[]): void {
-    const transactions = this.#proposals.bodies(digest);
-    const { peers } = this.#options.ports;
-    if (transactions === undefined) {
-      peers.sendBodies(to, digest, [], []);
-      return;
-    }
-    if (wanted.length === 0) {
-      const hashes = transactions.map((transaction) => transaction.leafHash);
-      peers.sendBodies(
-        to,
-        digest,
-        hashes,
-        transactions.map((transaction) => transaction.envelopeBytes),
-      );
-      return;
-    }
-    const names = new Set(wanted.map(toHex));
-    const found = transactions.filter((transaction) => names.has(toHex(transaction.leafHash)));
-    peers.sendBodies(
-      to,
-      digest,
-      [],
-      found.map((transaction) => transaction.envelopeBytes),
-    );
+    answerBodies(this.#options.ports.peers, this.#proposals.bodies(digest), to, digest, wanted);
   }
 
   receiveBodies(
@@ -290,7 +283,7 @@ export class ReplicaDriver {
         this.#durable.append(this.#entriesOf(effect.records));
         return;
       case 'cast':
-        this.#durable.after(() => this.#cast(effect.statement));
+        this.#durable.after(() => this.#caster.cast(effect.statement));
         return;
       case 'send': {
         const bytes = encodeConsensusMessage(effect.message);
@@ -357,32 +350,38 @@ export class ReplicaDriver {
     return entries;
   }
 
-  /** Signs, sends, and takes the statement back as a message from self: own votes count like others'. */
-  #cast(statement: Statement): void {
-    const { signer, peers } = this.#options.ports;
-    if (signer === undefined || this.#stopped) return;
-    // One after the other, so that what is said first leaves first.
-    this.#casting = this.#casting
-      .then(async () => {
-        let signing: SigningStep | SignedStatement = beginSigning(statement, this.#config);
-        while (signing.kind === 'sign') {
-          signing = signing.next(await Promise.all(signing.toSign.map((bytes) => signer.sign(bytes))));
-        }
-        if (this.#stopped) return;
-        peers.sendConsensus('all', encodeConsensusMessage(signing.message));
-        const { self } = this.#config;
-        if (self !== undefined) this.dispatch({ kind: 'message', from: self, message: signing.verified });
-      })
-      .catch((error: unknown) => this.#fail('the validator key can not be used', error));
+  #said(message: VerifiedMessage): void {
+    const { self } = this.#config;
+    if (self !== undefined) this.dispatch({ kind: 'message', from: self, message });
   }
 
   #setTimer(timer: TimerId, delayMs: number): void {
     this.#timers.get(timer)?.();
-    const cancel = this.#options.ports.clock.setTimer(delayMs, () => {
+    let cancelled = false;
+    const fire = (): void => {
+      if (cancelled) return;
       this.#timers.delete(timer);
       this.dispatch({ kind: 'timer', timer });
+    };
+    const cancelTimer = this.#options.ports.clock.setTimer(delayMs, () => {
+      if (timer === 'view') this.#afterPruning(fire);
+      else fire();
     });
-    this.#timers.set(timer, cancel);
+    this.#timers.set(timer, () => {
+      cancelled = true;
+      cancelTimer();
+    });
+  }
+
+  /** A lack of progress counts only if what waits could be in a block. */
+  #afterPruning(then: () => void): void {
+    this.#overdueWatch.prune().then(
+      () => {
+        this.#updateDemand();
+        then();
+      },
+      (error: unknown) => this.#fail('the state could not be read', error),
+    );
   }
 
   #execute({ block, source, fresh }: EffectOf<'execute'>): void {
@@ -453,7 +452,7 @@ export class ReplicaDriver {
 
   /** Heartbeat: tells peers where we stand, looks for what waits too long, relays again what was not taken. */
   #tick(): void {
-    const { ports, heartbeatMs, mempool } = this.#options;
+    const { ports, heartbeatMs } = this.#options;
     this.#cancelTick = ports.clock.setTimer(heartbeatMs, () => {
       if (this.#stopped) return;
       ports.peers.sendStatus('all', this.status());
@@ -461,10 +460,7 @@ export class ReplicaDriver {
       this.#updateDemand();
       this.#updateInFlight();
       this.#builder?.poke();
-      if (mempool.overdue(ports.clock.monotonicMs())) {
-        mempool.restartDeadlines(ports.clock.monotonicMs());
-        this.dispatch({ kind: 'overdue' });
-      }
+      this.#overdueWatch.look();
       this.#options.observer.tick();
       this.#tick();
     });

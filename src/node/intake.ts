@@ -5,7 +5,9 @@ import {
   decodeTransaction,
   isSettledByUse,
   markVerified,
+  type Authorization,
   type CheckedTransaction,
+  type DecodedTransaction,
   type EnvelopeError,
   type StateView,
   type UnverifiedTransaction,
@@ -103,6 +105,13 @@ export class Intake {
     });
   }
 
+  /** Judges waiting transactions again, by the latest committed state. */
+  async authorizations(transactions: readonly CheckedTransaction[]): Promise<readonly Authorization[]> {
+    if (transactions.length === 0) return [];
+    const state = await this.#stateFor(transactions);
+    return transactions.map((transaction) => authorize(transaction, state));
+  }
+
   async #admitUnverified(
     batch: readonly { readonly index: number; readonly unverified: UnverifiedTransaction }[],
     source: 'client' | 'peer',
@@ -110,7 +119,10 @@ export class Intake {
     onPending: (txId: TxId, index: number) => void,
   ): Promise<void> {
     const transactions = batch.map((item) => item.unverified);
-    const [verified, state] = await Promise.all([this.#verify(transactions), this.#stateFor(transactions)]);
+    const [verified, state] = await Promise.all([
+      this.#verify(transactions),
+      this.#stateFor(transactions.map(({ transaction }) => transaction)),
+    ]);
     for (const [position, { index, unverified }] of batch.entries()) {
       const checked = verified[position];
       if (checked === undefined) continue;
@@ -156,9 +168,9 @@ export class Intake {
     });
   }
 
-  async #stateFor(transactions: readonly UnverifiedTransaction[]): Promise<StateView> {
+  async #stateFor(transactions: readonly DecodedTransaction[]): Promise<StateView> {
     const keys = new Set<StateKey>();
-    for (const { transaction } of transactions) {
+    for (const transaction of transactions) {
       for (const key of authorizationReads(transaction)) keys.add(key);
     }
     const list = [...keys];

@@ -8,11 +8,7 @@ import type { Genesis } from '../codec/index.js';
 import { formatAddress, type NodeConfig, type TlsFiles } from '../config/index.js';
 import { createVerifierPool, installNativeSha256, openKeyFile } from '../crypto/native/index.js';
 import { genesisChainId, seedHashTables } from '../ledger/index.js';
-import {
-  createPeerNetwork,
-  type FetchedBlock,
-  type TlsMaterial,
-} from '../network/index.js';
+import { createPeerNetwork, type FetchedBlock, type TlsMaterial } from '../network/index.js';
 import { openStore, type Store } from '../storage/index.js';
 import {
   apiMetrics,

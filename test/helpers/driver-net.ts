@@ -26,7 +26,7 @@ export const testSettings: ReplicaSettings = {
     maxMemberTransactions: 5_000,
     maxMemberBytes: 5_000_000,
     relayAgainMs: 500,
-    inclusionDeadlineMs: 2000,
+    inclusionDeadlineMs: 600,
   },
 };
 

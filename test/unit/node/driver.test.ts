@@ -4,6 +4,7 @@ import {
   encodeTransactionEnvelope,
   encodeTransactionPayload,
   type Genesis,
+  type Operation,
 } from '../../../src/codec/index.js';
 import { transactionId, transactionSigningBytes } from '../../../src/crypto/index.js';
 import { genesisChainId } from '../../../src/ledger/index.js';
@@ -19,24 +20,27 @@ afterEach(async () => {
   running = undefined;
 });
 
-function transfer(genesis: Genesis, key: number, amount = 1n, validUntilHeight = 500): Uint8Array {
+const payment = {
+  kind: 'transfer',
+  fromAccount: 'A1',
+  toAccount: 'B1',
+  asset: 'CHF',
+  amount: asAmount(1n),
+  endToEndId: '',
+  memo: '',
+} as const;
+
+const transfer = (genesis: Genesis, key: number, amount = 1n): Uint8Array =>
+  signed(genesis, key, [{ ...payment, amount: asAmount(amount) }]);
+
+function signed(genesis: Genesis, key: number, operations: readonly Operation[]): Uint8Array {
   const idempotencyKey = new Uint8Array(16);
   new DataView(idempotencyKey.buffer).setUint32(0, key);
   const payload = encodeTransactionPayload({
     sender: 'alpha',
     idempotencyKey,
-    validUntilHeight: asHeight(validUntilHeight),
-    operations: [
-      {
-        kind: 'transfer',
-        fromAccount: 'A1',
-        toAccount: 'B1',
-        asset: 'CHF',
-        amount: asAmount(amount),
-        endToEndId: '',
-        memo: '',
-      },
-    ],
+    validUntilHeight: asHeight(500),
+    operations,
   });
   const signature = memberKeys.alpha.signNow(
     transactionSigningBytes(transactionId(genesisChainId(genesis), payload)),
@@ -115,6 +119,21 @@ describe('a network of replicas', () => {
     other.driver.desk.submit([transfer(genesis, 99)], 99, { member: 'alpha' }, answers);
     await until(() => answers.final.has(99) && heads(net.replicas).size === 1);
     expect(net.replicas.flatMap(({ halts }) => halts)).toEqual([]);
+  });
+
+  it('keeps its primary when a client plants a payment that no block may hold', async () => {
+    const { genesis, validatorKeys } = testGenesis(4);
+    const net = (running = await startDriverNet(genesis, validatorKeys));
+    const answers = new Answers();
+    // The account comes to be, with another's key, in the same block for which the payment from it was admitted.
+    const memberPolicy = genesis.members.find(({ member }) => member === 'beta')!.policy;
+    const open = signed(genesis, 1, [{ kind: 'createAccount', account: 'TRAP', policy: memberPolicy }]);
+    const pay = signed(genesis, 2, [{ ...payment, fromAccount: 'TRAP' }]);
+    net.replicas[1]!.driver.desk.submit([open, pay], 1, { member: 'alpha' }, answers);
+    await until(() => answers.final.has(1) && answers.refusals.length === 1);
+    expect(answers.refusals[0]).toMatchObject({ number: 2, reason: 'ACCOUNT_NOT_AUTHORIZED' });
+    await until(() => net.replicas.every(({ mempool }) => !mempool.hasPending()));
+    expect(net.replicas.map(({ driver }) => driver.status().view)).toEqual([0, 0, 0, 0]);
   });
 
   it('goes on where it was after all replicas restart', async () => {
