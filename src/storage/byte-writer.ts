@@ -127,7 +127,14 @@ export function isKeyText(text: string): boolean {
   return true;
 }
 
-/** The text of bytes that `ByteWriter.text` wrote. */
+const scratch = Buffer.alloc(256);
+
+/** The text that has one character (U+0000 to U+00FF) for each byte: of what `ByteWriter.text` wrote, or of any key that
+ * is to be a key of a Map. */
 export function keyText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  if (bytes.length > scratch.length)
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  // No view of the bytes: it costs more than copying them.
+  scratch.set(bytes);
+  return scratch.toString('latin1', 0, bytes.length);
 }

@@ -2,6 +2,7 @@
  * An engine in memory for tests and for the deterministic simulator. It has no timer, clock or randomness of its own:
  * when a write reaches the "disk" is decided by the schedule that is passed in, and faults are ordered by the caller.
  */
+import { keyText } from './byte-writer.js';
 import { StorageError } from './errors.js';
 import type { KeyValueEngine, KeyValuePair, RangeOptions } from './engine.js';
 import type { WriteBatch } from './write-batch.js';
@@ -16,9 +17,6 @@ interface PendingWrite {
   readonly reject: (error: StorageError) => void;
   done: boolean;
 }
-
-const text = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 
 /**
  * What outlives a crash: synced writes only. Open a store on it, `crash()`, open a store on it again: what was not
@@ -56,7 +54,7 @@ export class MemoryDisk {
 
   /** Flips one bit of the value of a key, or removes the entry. For tests of corruption. */
   damage(key: Uint8Array, how: 'flip' | 'remove' = 'flip'): void {
-    const id = text(key);
+    const id = keyText(key);
     const entry = this.#entries.get(id);
     if (entry === undefined) throw new RangeError('no such key');
     this.#sorted = undefined;
@@ -85,7 +83,7 @@ export class MemoryDisk {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#entries.get(text(key))?.value;
+    return this.#entries.get(keyText(key))?.value;
   }
 
   /** All entries in the order of their keys. */
@@ -129,8 +127,8 @@ export class MemoryDisk {
     this.#sorted = undefined;
     for (const batch of batches) {
       batch.forEach(
-        (key, value) => this.#entries.set(text(key), { key: key.slice(), value: value.slice() }),
-        (key) => this.#entries.delete(text(key)),
+        (key, value) => this.#entries.set(keyText(key), { key: key.slice(), value: value.slice() }),
+        (key) => this.#entries.delete(keyText(key)),
       );
     }
   }

@@ -33,7 +33,7 @@ export interface StoreMemory extends EngineMemory {
 export const defaultStoreMemory: StoreMemory = {
   blockCacheBytes: 8 * 1024 * 1024,
   writeBufferBytes: 16 * 1024 * 1024,
-  stateCacheBytes: 16 * 1024 * 1024,
+  stateCacheBytes: 12 * 1024 * 1024,
   treeCacheBytes: 16 * 1024 * 1024,
 };
 

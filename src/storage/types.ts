@@ -42,9 +42,10 @@ export interface Head {
   readonly stateRoot: Hash;
 }
 
-/** A record of the consensus log: replaced by a later one of the same key, removed when its height is committed. */
+/** A record of the consensus log: replaced by a later one of the same name and height, removed when its height is
+ * committed. */
 export interface LogEntry {
-  /** Unique name within the log, for example "vote/commit". */
+  /** Name, unique among the records of its height, for example "vote/commit". ASCII. */
   readonly name: string;
   /** Height that the record is about; 0 for records that belong to no height (the view). These are never pruned. */
   readonly height: Height;
@@ -53,10 +54,16 @@ export interface LogEntry {
 
 export interface HistoryPage {
   readonly entries: readonly { readonly height: Height; readonly index: number; readonly txId: TxId }[];
-  /** Where the next page starts; undefined at the end. */
+  /** What to pass as `before` for the next page; undefined at the end. */
   readonly next: { readonly height: Height; readonly index: number } | undefined;
 }
 
+/**
+ * Promises reject with a StorageError; a block that does not follow the head, or does not fit together, is a defect and
+ * rejects with a DefectError. Writes take effect in the order of the calls, and calls need not wait for each other: what
+ * waits is written and synced together. After a failed write all further ones reject (FAILED) until the store is opened
+ * again. Values that are passed in or handed out must not be changed afterwards.
+ */
 export interface Store {
   readonly engine: StorageEngine | 'memory';
   readonly chainId: ChainId;
@@ -75,9 +82,9 @@ export interface Store {
   header(height: Height): Promise<StoredHeader | undefined>;
   /** Where a transaction is. */
   locate(txId: TxId): Promise<{ readonly height: Height; readonly index: number } | undefined>;
-  /** Latest values, in the order of the keys. */
+  /** Latest values, in the order of the keys. Of a block that is being written meanwhile, some may be seen already. */
   stateMany(keys: readonly StateKey[]): Promise<readonly (Uint8Array | undefined)[]>;
-  /** Value of a key as it was after the block of a height. */
+  /** Value of a key as it was after the block of a height; of the head, when the height is above it. */
   stateAt(key: StateKey, height: Height): Promise<Uint8Array | undefined>;
   /** Keys that start with `prefix` and are greater than `after`, ascending, with their values after the block of
    * `height`; at most `limit`. */

@@ -136,7 +136,23 @@ console.log(
     `${Math.round(size / Number(blocks) / perBlock)} bytes on disk; RSS ${Math.round(peak / 2 ** 20)} MiB; ` +
     `synchronous part ${per(totals.syncMs)} ms`,
 );
-if (process.env.IO) { globalThis.gc?.(); console.log(readFileSync("/proc/self/status","utf8").split("\n").filter(l=>/^(RssAnon|RssFile|VmRSS)/.test(l)).join(" ").replace(/\s+/g," "), JSON.stringify(process.memoryUsage())); }
-if (process.env.IO) console.log(readFileSync("/proc/self/io","utf8").split("\n").filter(l=>/^(wchar|rchar)/.test(l)).join(" "));
+if (process.env.IO) {
+  globalThis.gc?.();
+  console.log(
+    readFileSync('/proc/self/status', 'utf8')
+      .split('\n')
+      .filter((l) => /^(RssAnon|RssFile|VmRSS)/.test(l))
+      .join(' ')
+      .replace(/\s+/g, ' '),
+    JSON.stringify(process.memoryUsage()),
+  );
+}
+if (process.env.IO)
+  console.log(
+    readFileSync('/proc/self/io', 'utf8')
+      .split('\n')
+      .filter((l) => /^(wchar|rchar)/.test(l))
+      .join(' '),
+  );
 await store.close();
 rmSync(dir, { recursive: true, force: true });
