@@ -2,8 +2,9 @@ import type { LedgerPort, Refusal, Submission, SubmissionSink } from '../api/por
 import { finalBlock } from '../api/final-block.js';
 import type { RefusalReason } from '../client/reasons.js';
 import type { CheckedTransaction } from '../ledger/index.js';
-import type { AdmitRefusal, Mempool } from '../mempool/index.js';
-import type { TxId } from '../types/index.js';
+import type { Mempool } from '../mempool/index.js';
+import { invariant } from '../types/index.js';
+import type { Height, TxId } from '../types/index.js';
 import type { DriverObserver } from './driver-options.js';
 import type { Admission, Intake } from './intake.js';
 import type { DriverPorts } from './ports.js';
@@ -98,43 +99,56 @@ export class TransactionDesk implements LedgerPort {
   }
 
   async #take(envelopes: readonly Uint8Array[], firstNumber: number, waiter: Waiter): Promise<void> {
-    const { intake } = this.#options;
-    const admissions = await intake.admit(envelopes, 'client', (txId, index) =>
+    const admissions = await this.#options.intake.admit(envelopes, 'client', (txId, index) =>
       this.#submissions.attach(txId, waiter, firstNumber + index),
     );
     this.#count(admissions, 'client');
     const refusals: Refusal[] = [];
-    const lookups: Promise<void>[] = [];
+    const settled: Settled[] = [];
     for (const admission of admissions) {
       const number = firstNumber + admission.index;
       if (admission.kind === 'pending') continue;
       if (admission.kind === 'malformed') {
         const { code, message } = admission.error;
         refusals.push({ number, reason: envelopeReasons[code], message });
-      } else if (admission.refusal.code === 'KEY_USED' || admission.refusal.code === 'EXPIRED') {
-        lookups.push(this.#answerFromStore(admission.txId, admission.refusal, number, waiter));
-      } else {
-        const reason = reasonOf(admission.refusal.code);
-        refusals.push({ number, reason, message: messageOf(reason) });
+        continue;
       }
+      const { code } = admission.refusal;
+      // What can't be executed any more may have been, long ago: then its receipt is the answer.
+      if (code === 'KEY_USED' || code === 'EXPIRED') settled.push({ txId: admission.txId, number, code });
+      else refusals.push(refusal(number, reasonOf(code)));
     }
+    if (settled.length > 0) refusals.push(...(await this.#answerFromStore(settled, waiter)));
     if (refusals.length > 0 && !waiter.cancelled) waiter.sink.refused(refusals);
-    await Promise.all(lookups);
   }
 
-  /** What can't be executed any more may have been, long ago: then its receipt is the answer. */
-  async #answerFromStore(txId: TxId, refusal: AdmitRefusal, number: number, waiter: Waiter): Promise<void> {
+  /** Answers with receipts what is on the chain, one call a block, and gives refusals for the rest. */
+  async #answerFromStore(settled: readonly Settled[], waiter: Waiter): Promise<Refusal[]> {
     const { store } = this.#options.ports;
-    const place = await store.locate(txId);
-    const block = place === undefined ? undefined : await store.block(place.height);
-    if (waiter.cancelled) return;
-    if (place === undefined || block?.certificate === undefined) {
-      const reason = refusal.code === 'EXPIRED' ? 'EXPIRED' : 'IDEMPOTENCY_KEY_REUSED';
-      waiter.sink.refused([{ number, reason, message: messageOf(reason) }]);
-      return;
+    const places = await Promise.all(settled.map(({ txId }) => store.locate(txId)));
+    const refusals: Refusal[] = [];
+    const byHeight = new Map<Height, { numbers: number[]; indexes: number[] }>();
+    for (const [position, { number, code }] of settled.entries()) {
+      const place = places[position];
+      if (place === undefined) {
+        refusals.push(refusal(number, reasonOf(code)));
+        continue;
+      }
+      const entries = byHeight.get(place.height) ?? { numbers: [], indexes: [] };
+      entries.numbers.push(number);
+      entries.indexes.push(place.index);
+      byHeight.set(place.height, entries);
     }
-    const final = finalBlock({ ...block, certificate: block.certificate });
-    waiter.sink.finalized(final, { numbers: [number], indexes: [place.index] });
+    for (const [height, entries] of byHeight) {
+      const block = await store.block(height);
+      if (waiter.cancelled) return [];
+      invariant(
+        block?.certificate !== undefined,
+        'a block that the index names is stored with its certificate',
+      );
+      waiter.sink.finalized(finalBlock({ ...block, certificate: block.certificate }), entries);
+    }
+    return refusals;
   }
 
   #count(admissions: readonly Admission[], source: 'client' | 'peer'): void {
@@ -161,6 +175,19 @@ export class TransactionDesk implements LedgerPort {
     });
   }
 }
+
+/** A transaction that can't be executed any more. */
+interface Settled {
+  readonly txId: TxId;
+  readonly number: number;
+  readonly code: 'KEY_USED' | 'EXPIRED';
+}
+
+const refusal = (number: number, reason: RefusalReason): Refusal => ({
+  number,
+  reason,
+  message: messageOf(reason),
+});
 
 const envelopeReasons = {
   MALFORMED: 'ENVELOPE_MALFORMED',
