@@ -11,6 +11,7 @@ import {
   type StateProof,
 } from '../codec/index.js';
 import { headerDigest, StateTree } from '../crypto/index.js';
+import { verifyZip215Natively } from '../crypto/native/index.js';
 import { genesisHeader, genesisWrites } from '../ledger/index.js';
 import {
   asHeight,
@@ -34,7 +35,6 @@ import {
   type VerifyError,
 } from '../verify/index.js';
 import { VerificationError } from './errors.js';
-import { checkSignature } from './signature-check.js';
 
 /** A block that was proven final, with the certificate that proved it. */
 export interface ProvenBlock {
@@ -53,7 +53,7 @@ export class Verifier {
 
   constructor(genesis: Genesis) {
     this.genesis = genesis;
-    this.trust = trustGenesis(genesis, { checkSignature });
+    this.trust = trustGenesis(genesis, { checkSignature: verifyZip215Natively });
   }
 
   get chainId(): ChainId {
@@ -75,7 +75,7 @@ export class Verifier {
   async genesisBlock(headerBytes: Uint8Array, from: string): Promise<ProvenBlock> {
     // Derived only when asked for: it takes the whole state of the genesis.
     this.#withGenesisDigest ??= genesisDigest(this.genesis).then((digest) =>
-      trustGenesis(this.genesis, { checkSignature, genesisDigest: digest }),
+      trustGenesis(this.genesis, { checkSignature: verifyZip215Natively, genesisDigest: digest }),
     );
     return { certified: valid(verifyHeader(await this.#withGenesisDigest, headerBytes, undefined), from) };
   }

@@ -7,4 +7,4 @@ export * from './merkle.js';
 export * from './sha256.js';
 export * from './state-tree/index.js';
 export * from './types.js';
-export * from './zip215.js';
+export { verifyZip215 } from './zip215.js';

@@ -16,6 +16,7 @@ export {
 export type { WriteKeystoreOptions } from './keystore.js';
 export type { ScryptCost } from './keystore-format.js';
 export { KeyFileError } from './private-file.js';
+export { verifyZip215Natively } from './native-check.js';
 export { installNativeSha256 } from './sha256.js';
 export { createVerifierPool } from './verifier-pool.js';
 export type { VerifierPool, VerifierPoolOptions, VerifierPoolStats } from './verifier-pool.js';

@@ -1,10 +1,11 @@
 import sodium from 'sodium-native';
 import { QuaestorError } from '../../types/index.js';
 import type { SignatureCheck, SignatureVerifier } from '../types.js';
+import { verifyZip215 } from '../zip215.js';
+import { checkNatively } from './native-check.js';
 import type { Call, PendingCheck } from './pending-check.js';
 import { VerifiedSet } from './verified-set.js';
 import { VerifyThread } from './verify-thread.js';
-import { createZip215Check } from './zip215-check.js';
 
 export interface VerifierPoolOptions {
   /** Worker threads; 0 checks everything at once on the calling thread (for tests and simulations). */
@@ -14,7 +15,7 @@ export interface VerifierPoolOptions {
   /** Signatures that were found valid and are remembered, at 32 bytes each; 65,536 unless given, 0 for none. */
   readonly cacheEntries?: number;
   /** Up to so many checks that wait at the end of a turn of the event loop are done on the calling thread, which is
-   * sooner than a thread would answer; 2 unless given. */
+   * sooner than a thread would answer; 2 unless given. Those that libsodium refuses go on to a thread. */
   readonly inlineChecks?: number;
 }
 
@@ -34,8 +35,8 @@ export interface VerifierPoolStats {
   readonly batches: number;
   /** Found invalid. */
   readonly invalid: number;
-  /** Checks that libsodium's own check did not settle: each cost five times as much. Only faulty or hostile signers
-   * cause them, so a source of many is to be throttled. */
+  /** Checks that libsodium did not settle and @noble/curves decides: each costs 1 to 2 ms, forty times as much. Only
+   * faulty or hostile signers cause them, so a source of many is to be throttled. */
   readonly unsettled: number;
   /** Worker threads that ended unexpectedly. */
   readonly crashes: number;
@@ -57,6 +58,10 @@ const closedError = (): QuaestorError =>
  * each signature is checked once however often and from however many sides it is asked for, and the outcome never
  * depends on load, only its delay does. Nothing is refused here: callers bound what they ask for.
  *
+ * What libsodium accepts is valid; what it refuses waits in a queue of its own for @noble/curves, which decides. A
+ * thread gets the checks of this queue one at a time, so that a flood of them takes time from the others, but holds no
+ * batch up for longer than one decision, and where there are several threads, one of them is kept free of it.
+ *
  * `verify` rejects only after `close`.
  */
 export function createVerifierPool(options: VerifierPoolOptions): VerifierPool {
@@ -66,11 +71,17 @@ export function createVerifierPool(options: VerifierPoolOptions): VerifierPool {
 class Pool implements VerifierPool {
   readonly #maxBatch: number;
   readonly #inlineChecks: number;
-  readonly #check = createZip215Check(sodium);
+  /** Whether everything is done at once on the calling thread. */
+  readonly #synchronous: boolean;
   readonly #verified: VerifiedSet;
   readonly #undecided = new Map<string, PendingCheck>();
   readonly #threads: VerifyThread[] = [];
+  /** Wait for the native check. */
   #queue: PendingCheck[] = [];
+  /** Wait for the reference. */
+  #open: PendingCheck[] = [];
+  /** Checks that threads have for the reference. */
+  #deciding = 0;
   #flushScheduled = false;
   #closed = false;
   #requested = 0;
@@ -86,6 +97,7 @@ class Pool implements VerifierPool {
   constructor(options: VerifierPoolOptions) {
     this.#maxBatch = options.maxBatch ?? 128;
     this.#inlineChecks = options.inlineChecks ?? 2;
+    this.#synchronous = options.threads === 0;
     this.#verified = new VerifiedSet(options.cacheEntries ?? 65_536);
     for (let count = 0; count < options.threads; count++) this.#startThread();
   }
@@ -132,6 +144,7 @@ class Pool implements VerifierPool {
     for (const { waiters } of this.#undecided.values()) for (const { call } of waiters) call.reject(error);
     this.#undecided.clear();
     this.#queue = [];
+    this.#open = [];
     await Promise.all(this.#threads.splice(0).map((thread) => thread.stop()));
   }
 
@@ -148,9 +161,12 @@ class Pool implements VerifierPool {
       call.results[index] = true;
       return;
     }
-    if (this.#threads.length === 0 && this.#queue.length === 0) {
+    if (this.#synchronous) {
       this.#inline++;
-      call.results[index] = this.#settle(this.#check(publicKey, message, signature), this.#key);
+      const outcome = checkNatively(publicKey, message, signature);
+      if (outcome === 2) this.#unsettled++;
+      const valid = outcome === 2 ? verifyZip215(publicKey, message, signature) : outcome === 1;
+      call.results[index] = this.#settle(valid, this.#key);
       return;
     }
     call.remaining++;
@@ -187,19 +203,21 @@ class Pool implements VerifierPool {
     sodium.crypto_hash_sha256(this.#key, this.#preimage.subarray(0, length));
   }
 
-  /** Counts an outcome and remembers a valid signature; gives whether it is valid. */
-  #settle(outcome: number, key: Uint8Array): boolean {
-    const valid = (outcome & 1) === 1;
+  /** Counts a verdict and remembers a valid signature. */
+  #settle(valid: boolean, key: Uint8Array): boolean {
     if (valid) this.#verified.add(key);
     else this.#invalid++;
-    if ((outcome & 2) === 2) this.#unsettled++;
     return valid;
   }
 
   /** Full batches go at once; the rest when this turn of the event loop has brought all that it brings. */
   #schedule(): void {
     if (this.#queue.length >= this.#maxBatch) this.#dispatch();
-    if (this.#queue.length === 0 || this.#flushScheduled) return;
+    if (this.#queue.length > 0) this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => {
       this.#flushScheduled = false;
@@ -208,11 +226,14 @@ class Pool implements VerifierPool {
   }
 
   #flush(): void {
-    const idle = this.#undecided.size === this.#queue.length;
+    // No batch is with a thread: a check for the reference that is there would hold these up.
+    const idle = this.#undecided.size === this.#queue.length + this.#open.length + this.#deciding;
     if (this.#threads.length === 0) {
-      // All threads are lost: go on here, a batch a turn.
+      // All threads are lost: go on here, a batch and one decision of the reference a turn.
       this.#checkHere(this.#queue.splice(0, this.#maxBatch));
-      if (this.#queue.length > 0) this.#schedule();
+      const open = this.#open.shift();
+      if (open !== undefined) this.#decideHere(open);
+      if (this.#queue.length > 0 || this.#open.length > 0) this.#scheduleFlush();
     } else if (idle && this.#queue.length <= this.#inlineChecks) {
       this.#checkHere(this.#queue.splice(0));
     } else {
@@ -220,11 +241,17 @@ class Pool implements VerifierPool {
     }
   }
 
+  /** The native check on this thread. */
   #checkHere(checks: readonly PendingCheck[]): void {
     for (const pending of checks) {
       this.#inline++;
-      this.#decide(pending, this.#check(pending.publicKey, pending.message, pending.signature));
+      this.#conclude(pending, checkNatively(pending.publicKey, pending.message, pending.signature));
     }
+    this.#dispatchOpen();
+  }
+
+  #decideHere(pending: PendingCheck): void {
+    this.#decide(pending, verifyZip215(pending.publicKey, pending.message, pending.signature));
   }
 
   /** Hands the queue to the threads that have room, in equal parts of at most a batch. */
@@ -240,15 +267,44 @@ class Pool implements VerifierPool {
       }
       if (least === undefined) break;
       const share = Math.min(this.#maxBatch, Math.ceil((this.#queue.length - start) / equals));
-      least.send(this.#queue.slice(start, start + share));
+      least.check(this.#queue.slice(start, start + share));
       start += share;
     }
     if (start > 0) this.#queue = this.#queue.slice(start);
   }
 
-  #decide(pending: PendingCheck, outcome: number): void {
+  /** Hands what waits for the reference to threads, to the least busy first. */
+  #dispatchOpen(): void {
+    if (this.#threads.length === 0) {
+      if (this.#open.length > 0) this.#scheduleFlush();
+      return;
+    }
+    const most = Math.max(1, this.#threads.length - 1);
+    while (this.#open.length > 0 && this.#deciding < most) {
+      let least: VerifyThread | undefined;
+      for (const thread of this.#threads) {
+        if (!thread.isDeciding && (least === undefined || thread.load < least.load)) least = thread;
+      }
+      const pending = least === undefined ? undefined : this.#open.shift();
+      if (least === undefined || pending === undefined) return;
+      this.#deciding++;
+      least.decide(pending);
+    }
+  }
+
+  /** Takes the outcome of a native check. */
+  #conclude(pending: PendingCheck, outcome: number): void {
+    if (outcome === 2) {
+      this.#unsettled++;
+      this.#open.push(pending);
+    } else {
+      this.#decide(pending, outcome === 1);
+    }
+  }
+
+  #decide(pending: PendingCheck, valid: boolean): void {
     this.#undecided.delete(pending.name);
-    const valid = this.#settle(outcome, pending.key);
+    this.#settle(valid, pending.key);
     for (const { call, index } of pending.waiters) {
       call.results[index] = valid;
       call.remaining--;
@@ -258,18 +314,25 @@ class Pool implements VerifierPool {
 
   #startThread(): void {
     const thread = new VerifyThread({
-      decided: (checks, outcomes) => {
+      checked: (checks, outcomes) => {
         if (this.#closed) return;
         this.#batches++;
         this.#threaded += checks.length;
         for (let index = 0; index < checks.length; index++) {
           const pending = checks[index];
-          if (pending !== undefined) this.#decide(pending, outcomes[index] ?? 0);
+          if (pending !== undefined) this.#conclude(pending, outcomes[index] ?? 0);
         }
         if (this.#queue.length > 0) this.#dispatch();
+        this.#dispatchOpen();
       },
-      ended: (checks) => {
-        if (!this.#closed) this.#recover(thread, checks);
+      decided: (pending, valid) => {
+        if (this.#closed) return;
+        this.#deciding--;
+        this.#decide(pending, valid);
+        this.#dispatchOpen();
+      },
+      ended: (checks, open) => {
+        if (!this.#closed) this.#recover(thread, checks, open);
       },
     });
     this.#threads.push(thread);
@@ -277,14 +340,21 @@ class Pool implements VerifierPool {
 
   /** A thread ended: another takes its place if it was of use before, and what it had is done again, once by a thread
    * and then here. */
-  #recover(thread: VerifyThread, checks: readonly PendingCheck[]): void {
+  #recover(thread: VerifyThread, checks: readonly PendingCheck[], open: PendingCheck | undefined): void {
     this.#crashes++;
     this.#threads.splice(this.#threads.indexOf(thread), 1);
     if (thread.answered > 0) this.#startThread();
-    this.#checkHere(checks.filter((pending) => pending.retried));
+    if (open !== undefined) {
+      this.#deciding--;
+      if (open.retried) this.#decideHere(open);
+      else this.#open.unshift(open);
+      open.retried = true;
+    }
     const again = checks.filter((pending) => !pending.retried);
+    const retried = checks.filter((pending) => pending.retried);
     for (const pending of again) pending.retried = true;
     this.#queue = [...again, ...this.#queue];
+    this.#checkHere(retried);
     this.#schedule();
     if (this.#threads.length > 0) this.#dispatch();
   }

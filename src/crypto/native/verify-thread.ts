@@ -1,29 +1,36 @@
 import type { Worker } from 'node:worker_threads';
 import type { PendingCheck } from './pending-check.js';
-import { batchBytes, batchHeaderBytes, writeBatch } from './verify-batch.js';
+import { batchBytes, batchHeaderBytes, stageOf, writeBatch, type CheckStage } from './verify-batch.js';
 import { startVerifyWorker } from './verify-worker.js';
 
 export interface VerifyThreadEvents {
   /** A batch was answered: one outcome a check (see CheckOutcome), in a view that is valid during the call. */
-  decided(checks: readonly PendingCheck[], outcomes: Uint8Array): void;
-  /** The thread ended without being asked to; it had these checks. Nothing follows. */
-  ended(checks: readonly PendingCheck[]): void;
+  checked(checks: readonly PendingCheck[], outcomes: Uint8Array): void;
+  /** The reference decided the check that the thread was given. */
+  decided(check: PendingCheck, valid: boolean): void;
+  /** The thread ended without being asked to; it had these checks, and this one to decide. Nothing follows. */
+  ended(checks: readonly PendingCheck[], open: PendingCheck | undefined): void;
 }
 
 /** Batches that a thread may have: one in work, one that waits, so that it need not idle while an answer travels. */
 const maxBatches = 2;
 /** Larger buffers are not kept. */
 const maxSpareBytes = 1024 * 1024;
+/** What a decision of the reference weighs in native checks. */
+const decisionLoad = 40;
 
-/** One worker thread and the batches that it has, which it answers in order. Keeps the process alive only while it has
- * any. */
+/**
+ * One worker thread, the batches that it has, which it answers in order, and at most one check for the reference, which
+ * takes 1 to 2 ms: batches that arrive wait for no more than that one. Keeps the process alive only while it has any.
+ */
 export class VerifyThread {
   readonly #worker: Worker;
   readonly #events: VerifyThreadEvents;
   readonly #batches: (readonly PendingCheck[])[] = [];
+  #open: PendingCheck | undefined;
   /** A buffer to use again. */
   #spare: ArrayBuffer | undefined;
-  #load = 0;
+  #checks = 0;
   #answered = 0;
   #stopped = false;
 
@@ -37,7 +44,7 @@ export class VerifyThread {
     // An error is followed by the exit, which is handled.
     this.#worker.on('error', () => undefined);
     this.#worker.on('exit', () => {
-      if (!this.#stopped) this.#events.ended(this.#batches.splice(0).flat());
+      if (!this.#stopped) this.#events.ended(this.#batches.splice(0).flat(), this.#open);
     });
   }
 
@@ -45,26 +52,32 @@ export class VerifyThread {
     return this.#batches.length < maxBatches;
   }
 
-  /** Checks that it has. */
-  get load(): number {
-    return this.#load;
+  /** Whether it has a check for the reference. */
+  get isDeciding(): boolean {
+    return this.#open !== undefined;
   }
 
-  /** Batches that it answered. */
+  /** The work that it has, in native checks. */
+  get load(): number {
+    return this.#checks + (this.#open === undefined ? 0 : decisionLoad);
+  }
+
+  /** Messages that it answered. */
   get answered(): number {
     return this.#answered;
   }
 
-  send(checks: readonly PendingCheck[]): void {
-    if (this.#batches.length === 0) this.#worker.ref();
+  /** Gives it a batch for the native check; it must have room. */
+  check(checks: readonly PendingCheck[]): void {
     this.#batches.push(checks);
-    this.#load += checks.length;
-    const size = batchBytes(checks);
-    let buffer = this.#spare;
-    this.#spare = undefined;
-    if (buffer === undefined || buffer.byteLength < size) buffer = new ArrayBuffer(Math.ceil(size * 1.25));
-    writeBatch(checks, buffer);
-    this.#worker.postMessage(buffer, [buffer]);
+    this.#checks += checks.length;
+    this.#post(0, checks);
+  }
+
+  /** Gives it a check for the reference; it must not be deciding. */
+  decide(check: PendingCheck): void {
+    this.#open = check;
+    this.#post(1, [check]);
   }
 
   async stop(): Promise<void> {
@@ -72,12 +85,34 @@ export class VerifyThread {
     await this.#worker.terminate();
   }
 
+  #post(stage: CheckStage, checks: readonly PendingCheck[]): void {
+    this.#worker.ref();
+    const size = batchBytes(checks);
+    let buffer = this.#spare;
+    this.#spare = undefined;
+    if (buffer === undefined || buffer.byteLength < size) buffer = new ArrayBuffer(Math.ceil(size * 1.25));
+    writeBatch(stage, checks, buffer);
+    this.#worker.postMessage(buffer, [buffer]);
+  }
+
   #receive(buffer: ArrayBuffer): void {
-    const checks = this.#batches.shift() ?? [];
-    this.#load -= checks.length;
     this.#answered++;
-    if (this.#batches.length === 0) this.#worker.unref();
-    this.#events.decided(checks, new Uint8Array(buffer, batchHeaderBytes, checks.length));
+    const outcomes = new Uint8Array(buffer, batchHeaderBytes);
+    if (stageOf(buffer) === 1) {
+      const check = this.#open;
+      this.#open = undefined;
+      this.#restIfIdle();
+      if (check !== undefined) this.#events.decided(check, outcomes[0] === 1);
+    } else {
+      const checks = this.#batches.shift() ?? [];
+      this.#checks -= checks.length;
+      this.#restIfIdle();
+      this.#events.checked(checks, outcomes);
+    }
     if (buffer.byteLength <= maxSpareBytes) this.#spare = buffer;
+  }
+
+  #restIfIdle(): void {
+    if (this.#batches.length === 0 && this.#open === undefined) this.#worker.unref();
   }
 }

@@ -24,6 +24,15 @@ function checkOf(number: number, valid = true): SignatureCheck {
   return { publicKey, message, signature };
 }
 
+/** A valid check that libsodium refuses: key and R of small order. `number` makes it unique. */
+function smallOrderOf(number: number): SignatureCheck {
+  return {
+    publicKey: asPublicKey(ed25519.Point.ZERO.toBytes()),
+    message: Uint8Array.of(number >> 8, number & 255),
+    signature: asSignature(Uint8Array.from({ length: 64 }, (_, index) => (index === 0 ? 1 : 0))),
+  };
+}
+
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from }, (_, index) => from + index);
 
@@ -60,8 +69,8 @@ describe('createVerifierPool', () => {
 
   it('checks a few signatures on the calling thread', async () => {
     const pool = open({ threads: 1, inlineChecks: 2 });
-    expect(await pool.verify([checkOf(1), checkOf(2, false)])).toEqual([true, false]);
-    expect(pool.stats()).toMatchObject({ inline: 2, threaded: 0 });
+    expect(await pool.verify([checkOf(1), checkOf(2)])).toEqual([true, true]);
+    expect(pool.stats()).toMatchObject({ inline: 2, threaded: 0, batches: 0 });
   });
 
   it('checks a signature once however often it is asked for', async () => {
@@ -91,13 +100,55 @@ describe('createVerifierPool', () => {
 
   it('decides by ZIP-215 on threads too, and counts what the fast path did not settle', async () => {
     const pool = open({ threads: 1, inlineChecks: 0 });
-    const smallOrder: SignatureCheck = {
-      publicKey: asPublicKey(ed25519.Point.ZERO.toBytes()),
-      message: new Uint8Array(3),
-      signature: asSignature(Uint8Array.from({ length: 64 }, (_, index) => (index === 0 ? 1 : 0))),
-    };
-    expect(await pool.verify([smallOrder, checkOf(1), checkOf(1, false)])).toEqual([true, true, false]);
-    expect(pool.stats()).toMatchObject({ threaded: 3, unsettled: 2 });
+    const checks = [smallOrderOf(0), checkOf(1), checkOf(1, false)];
+    expect(await pool.verify(checks)).toEqual([true, true, false]);
+    expect(pool.stats()).toMatchObject({ threaded: 3, unsettled: 2, invalid: 1, waiting: 0 });
+    expect(await pool.verify([smallOrderOf(0)])).toEqual([true]);
+    expect(pool.stats()).toMatchObject({ threaded: 3, unsettled: 2, remembered: 1 });
+  });
+
+  it('leaves to a thread what was refused on the calling thread', async () => {
+    const posts = jest.spyOn(Worker.prototype, 'postMessage');
+    const pool = open({ threads: 1, inlineChecks: 2 });
+    expect(await pool.verify([checkOf(1), checkOf(2, false)])).toEqual([true, false]);
+    expect(pool.stats()).toMatchObject({ inline: 2, threaded: 0, unsettled: 1 });
+    expect(posts).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([1, 2])(
+    'answers others while a flood of refused signatures waits, with %d threads',
+    async (threads) => {
+      const pool = open({ threads, inlineChecks: 0 });
+      const flood = pool.verify(range(0, 200).map(smallOrderOf));
+      for (const call of range(0, 5)) {
+        const numbers = range(call * 20, call * 20 + 20);
+        const results = await pool.verify(numbers.map((number) => checkOf(number)));
+        expect(results).toEqual(numbers.map(() => true));
+        expect(pool.stats().waiting).toBeGreaterThan(0);
+      }
+      expect(await flood).toEqual(range(0, 200).map(() => true));
+      expect(pool.stats()).toMatchObject({ unsettled: 200, invalid: 0, waiting: 0 });
+    },
+  );
+
+  it('decides again what a lost thread was deciding', async () => {
+    const posts = jest.spyOn(Worker.prototype, 'postMessage');
+    const pool = open({ threads: 1, inlineChecks: 0 });
+    const refused = pool.verify([...range(0, 20).map(smallOrderOf), checkOf(1, false)]);
+    // Both calls are one batch: once it is answered, the thread has the first of the refused to decide.
+    await pool.verify([checkOf(2)]);
+    await (posts.mock.contexts[0] as Worker).terminate();
+    expect(await refused).toEqual([...range(0, 20).map(() => true), false]);
+    expect(pool.stats()).toMatchObject({ crashes: 1, liveThreads: 1, unsettled: 21, waiting: 0 });
+  });
+
+  it('decides without threads too when they cannot run', async () => {
+    const unrefs = jest.spyOn(Worker.prototype, 'unref');
+    const pool = open({ threads: 1, inlineChecks: 0 });
+    await (unrefs.mock.contexts[0] as Worker).terminate();
+    const checks = [...range(0, 10).map(smallOrderOf), checkOf(1), checkOf(2, false)];
+    expect(await pool.verify(checks)).toEqual([...range(0, 11).map(() => true), false]);
+    expect(pool.stats()).toMatchObject({ liveThreads: 0, inline: 12, unsettled: 11, waiting: 0 });
   });
 
   it('answers keys and signatures of a wrong length with false', async () => {
@@ -147,7 +198,10 @@ describe('createVerifierPool', () => {
 
   it('rejects what is under way and what comes later once it is closed', async () => {
     const pool = open({ threads: 1, inlineChecks: 0 });
-    const asked = pool.verify(range(0, 50).map((number) => checkOf(number)));
+    const asked = pool.verify([
+      ...range(0, 50).map((number) => checkOf(number)),
+      ...range(0, 9).map(smallOrderOf),
+    ]);
     const closing = pool.close();
     await expect(asked).rejects.toMatchObject({ code: 'VERIFIER_CLOSED' });
     await closing;
