@@ -57,6 +57,7 @@ export function updateSync(state: ReplicaState, out: Outbox): void {
   let target = 0;
   for (const peer of peers) target = Math.max(target, state.claimedHeights.get(peer) ?? 0);
   sync.running = true;
+  sync.asked = peers;
   sync.startedAt = state.decided.height;
   out.emit({
     kind: 'sync',
@@ -73,6 +74,9 @@ export function endSync(state: ReplicaState): void {
   if (state.decided.height > sync.startedAt || hasCertifiedNext(state)) {
     sync.failures = 0;
     sync.ticksToSkip = 0;
+  } else if (peersAhead(state).some((peer) => !sync.asked.includes(peer))) {
+    // Others have said since that they are ahead: ask them at once.
+    sync.wanted = true;
   } else {
     sync.failures += 1;
     sync.ticksToSkip = Math.min(2 ** Math.min(sync.failures, 10), maxPeriodsToSkip);

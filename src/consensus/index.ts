@@ -15,6 +15,6 @@ export { deriveNewView, type DerivedBlock, type DerivedView } from './new-view.j
 export type { IgnoredReason } from './outbox.js';
 export { createReplica, step, type Step } from './replica.js';
 export { beginSigning, type SignedStatement, type SigningStep } from './statements.js';
-export type { ReplicaState } from './state.js';
+export { maxCertifiedAhead, type ReplicaState } from './state.js';
 export { consensusSnapshot, peerStatus, type ConsensusSnapshot } from './status.js';
 export type { ViewChangeCause } from './view-change.js';

@@ -57,9 +57,9 @@ export function encodeLogRecord(record: LogRecord): EncodedLogRecord {
       return entry('block', header.height, sized(headerBytes), uint32(count), ...hashes);
     }
     case 'prepared':
-      return entry('prepared', record.height, encodePreparedCertificate(record.certificate));
+      return entry('prepared', record.height, sized(encodePreparedCertificate(record.certificate)));
     case 'newView':
-      return entry('newView', noHeight, encodeSignedNewView(record.message));
+      return entry('newView', noHeight, sized(encodeSignedNewView(record.message)));
     case 'newViewDraft': {
       const { view, viewChanges, reproposals } = record.statement;
       return entry(
@@ -110,10 +110,10 @@ function readRecord(name: string, height: Height, reader: LogReader): LogRecord 
       return {
         kind: 'prepared',
         height,
-        certificate: reader.decoded(reader.rest(), decodePreparedCertificate),
+        certificate: reader.decoded(reader.sized(), decodePreparedCertificate),
       };
     case 'newView':
-      return { kind: 'newView', message: reader.decoded(reader.rest(), decodeSignedNewView) };
+      return { kind: 'newView', message: reader.decoded(reader.sized(), decodeSignedNewView) };
     case 'newViewDraft':
       return readDraft(reader);
     default:
@@ -216,10 +216,6 @@ class LogReader {
 
   sized(): Uint8Array {
     return this.bytes(this.uint(4));
-  }
-
-  rest(): Uint8Array {
-    return this.bytes(this.#value.length - this.#position);
   }
 
   decoded<T>(bytes: Uint8Array, decode: (bytes: Uint8Array) => Result<T, Error>): T {

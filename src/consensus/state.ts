@@ -135,7 +135,14 @@ export interface ReplicaState {
   readonly claimedHeights: Map<ValidatorIndex, Height>;
   /** What was already sent again to a peer since the last retransmission. */
   readonly helped: Set<string>;
-  sync: { running: boolean; startedAt: Height; wanted: boolean; failures: number; ticksToSkip: number };
+  sync: {
+    running: boolean;
+    startedAt: Height;
+    asked: readonly ValidatorIndex[];
+    wanted: boolean;
+    failures: number;
+    ticksToSkip: number;
+  };
 
   demand: boolean;
   /** View changes in a row without progress. */
@@ -155,12 +162,15 @@ export interface ReplicaState {
   /** Periods of the silence timer since the view started, and how many an `overdue` has to wait for. */
   silencePeriods: number;
   overduePatience: number;
+  periodsWithoutOverdue: number;
 }
 
 /** Views below the current one whose commits still count: a late commit certificate is welcome. */
 export const keptPastViews = 4;
 /** Views above the current one whose votes are kept until the view starts here. */
 export const keptFutureViews = 2;
+/** Longest that a view is kept although a transaction is overdue in it, in periods of the silence timer. */
+export const maxOverduePatience = 64;
 /** Certified blocks ahead of the decided one that are kept: what catch-up may deliver before it waits. */
 export const maxCertifiedAhead = 1024;
 
@@ -197,7 +207,7 @@ export function emptyState(config: ConsensusConfig, committed: RestoredState['co
     peers: new Map(),
     claimedHeights: new Map(),
     helped: new Set(),
-    sync: { running: false, startedAt: tip.height, wanted: false, failures: 0, ticksToSkip: 0 },
+    sync: { running: false, startedAt: tip.height, asked: [], wanted: false, failures: 0, ticksToSkip: 0 },
     demand: false,
     attempts: 0,
     timers: {
@@ -212,6 +222,7 @@ export function emptyState(config: ConsensusConfig, committed: RestoredState['co
     heardInSilence: new Set(),
     silencePeriods: 0,
     overduePatience: 1,
+    periodsWithoutOverdue: 0,
   };
 }
 

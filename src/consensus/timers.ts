@@ -9,8 +9,8 @@ import { isVoter, offset, ownViewChange, primaryOf, type ReplicaState } from './
 import type { TimerId } from './types.js';
 import { startViewChange, supportersOfView } from './view-change.js';
 
-/** Longest that a censored transaction waits for a view to be given up, in periods of the silence timer. */
-const maxOverduePatience = 64;
+/** Periods of the silence timer without a word of an overdue transaction after which patience starts over. */
+const calmPeriods = 3;
 
 /** A peer is alive. */
 export function heardFrom(state: ReplicaState, peer: ValidatorIndex): void {
@@ -56,20 +56,23 @@ function silenceTimerFired(state: ReplicaState, out: Outbox): void {
   const heard = state.heardInSilence;
   state.heardInSilence = new Set();
   state.silencePeriods += 1;
+  state.periodsWithoutOverdue += 1;
+  if (state.periodsWithoutOverdue >= calmPeriods) state.overduePatience = 1;
   if (heard.has(primaryOf(state, state.view)) || heard.size < state.quorum - 1) return;
   startViewChange(state, out, state.view + 1, 'primarySilent');
 }
 
 /**
- * A transaction waits for too long although blocks are committed. Each view that is given up for that doubles how long
- * the next primary has at least, so that mere overload does not turn into a chain of view changes; once everything
- * that waited is committed, patience starts over. Says nothing about a view in which this replica is primary.
+ * A transaction waits for too long although blocks are committed; said again for as long as it is so. Each view that
+ * starts while transactions wait doubles how long its primary has at least (all replicas that enter it agree on that),
+ * so that mere overload does not turn into a chain of view changes; once nothing waits, or nothing for too long,
+ * patience starts over. Says nothing about a view in which this replica is primary.
  */
 export function overdue(state: ReplicaState, out: Outbox): void {
   if (!isVoter(state) || state.changing || !state.demand || isBehind(state)) return;
+  state.periodsWithoutOverdue = 0;
   if (primaryOf(state, state.view) === state.config.self || state.silencePeriods < state.overduePatience)
     return;
-  state.overduePatience = Math.min(state.overduePatience * 2, maxOverduePatience);
   startViewChange(state, out, state.view + 1, 'overdue');
 }
 

@@ -37,7 +37,8 @@ export interface ConsensusConfig {
     readonly maxViewTimeoutMs: number;
     /** Messages for what is in flight are sent again so often. */
     readonly retransmitMs: number;
-    /** A primary that was not heard of for so long, even idle, is replaced. */
+    /** A primary that was not heard of for so long, even idle, is replaced. Peers exchange their status at least twice
+     * in this time and in `viewTimeoutMs`. */
     readonly primarySilenceMs: number;
   };
 }
@@ -100,7 +101,7 @@ export type ConsensusEvent =
   | { readonly kind: 'status'; readonly from: ValidatorIndex; readonly status: PeerStatus }
   /** Answer to a `build` effect: a block that was built on `parent` and executed, all its bodies at hand. */
   | { readonly kind: 'built'; readonly view: View; readonly parent: Digest; readonly block: BlockRef }
-  /** Answer to an `execute` effect. `valid`: all bodies are at hand, the roots match. `invalid`: certain and for ever
+  /** Answer to an `execute` effect, one for each; none for a block that was discarded meanwhile. `valid`: all bodies are at hand, the roots match. `invalid`: certain and for ever
    * (roots, transactions). `refused`: local policy (clock bound), only for fresh proposals. */
   | {
       readonly kind: 'executed';
@@ -110,13 +111,15 @@ export type ConsensusEvent =
     }
   /** Answer to a `commit` effect: the block is durable. */
   | { readonly kind: 'committed'; readonly height: Height; readonly digest: Digest }
-  /** A block with a verified commit certificate, from catch-up. */
+  /** A block with a verified commit certificate, from catch-up, in order of height. The next ones may follow before
+   * this one is committed, at most `maxCertifiedAhead` of them. */
   | { readonly kind: 'certified'; readonly block: BlockRef; readonly certificate: CommitCertificate }
   /** A catch-up ended, whether it brought anything or not. */
   | { readonly kind: 'syncEnded' }
   /** Whether transactions wait to be committed (edge-triggered by the mempool). */
   | { readonly kind: 'demand'; readonly pending: boolean }
-  /** A transaction waits longer than the network's bound although blocks may be committed: censorship. */
+  /** A transaction waits longer than the network's bound although blocks may be committed: censorship, or overload.
+   * Said again, at least once a `primarySilenceMs`, for as long as it is so. */
   | { readonly kind: 'overdue' }
   | { readonly kind: 'timer'; readonly timer: TimerId };
 

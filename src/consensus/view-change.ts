@@ -21,6 +21,7 @@ import {
   isVoter,
   keptPastViews,
   learnBlock,
+  maxOverduePatience,
   primaryOf,
   roundOf,
   slotAt,
@@ -197,6 +198,7 @@ export function receiveNewView(
   state.view = view;
   state.changing = false;
   leaveView(state);
+  if (state.demand) state.overduePatience = Math.min(state.overduePatience * 2, maxOverduePatience);
   const honest = installView(state, out, message, derived);
   out.persist({ kind: 'view', view, changing: false }, { kind: 'newView', message: message.message });
   out.notice({ kind: 'viewStarted', view, primary: primaryOf(state, view) });

@@ -30,7 +30,10 @@ function runAll(byzantine: boolean): void {
       new Schedule(optionsOf(seed, byzantine)).run();
     } catch (error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      throw new Error(`seed ${seed} (QUAESTOR_TEST_SEED=${seed} QUAESTOR_TEST_RUNS=1 repeats it): ${reason}`);
+      throw new Error(
+        `seed ${seed} (QUAESTOR_TEST_SEED=${seed} QUAESTOR_TEST_RUNS=1 repeats it): ${reason}`,
+        { cause: error },
+      );
     }
   }
 }
