@@ -1,6 +1,6 @@
-/** Key of the brands; exported so that declarations can name it. */
-export declare const brand: unique symbol;
-type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+/** Exists for the compiler only. A plain property instead of a unique symbol, since declaration files of other modules
+ * could not name that. */
+type Brand<T, Name extends string> = T & { readonly __brand: Name };
 
 /** Height of a block; the genesis block has height 0. A safe integer of at most `limits.maxHeight`. */
 export type Height = Brand<number, 'Height'>;
