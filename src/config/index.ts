@@ -13,6 +13,8 @@ export type { World, WorldKeys } from './genesis.js';
 export { renderGenesis, renderGenesisJson } from './genesis-render.js';
 export { loadNodeConfig } from './node.js';
 export type { LoadOptions, NodeConfig, TlsFiles } from './node.js';
+export { loadClientProfile, profileFileName } from './profile.js';
+export type { ClientProfile } from './profile.js';
 export { ConfigError, renderProblem } from './problems.js';
 export type { ConfigProblem } from './problems.js';
 export { secretFileProblem } from './secret-file.js';

@@ -1,0 +1,5 @@
+import { Command } from 'commander';
+
+export function accountsCommand(): Command {
+  return new Command('accounts');
+}

@@ -1,0 +1,5 @@
+import { Command } from 'commander';
+
+export function blocksCommand(): Command {
+  return new Command('blocks');
+}

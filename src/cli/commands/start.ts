@@ -1,0 +1,106 @@
+import { Command } from 'commander';
+import { loadGenesis, loadNodeConfig, type NodeConfig } from '../../config/index.js';
+import { startValidator, type RunningValidator } from '../../node/validator.js';
+import { createLogger, type Logger } from '../../telemetry/index.js';
+import { QuaestorError } from '../../types/index.js';
+import { define } from '../command.js';
+import { exitCodes } from '../exit-codes.js';
+import { CommandError } from '../failure.js';
+import { watchCertificates } from '../network-folder/certificate-watch.js';
+import { softwareVersion } from '../version.js';
+
+interface StartOptions {
+  readonly config: string;
+}
+
+/** `quaestor start`. */
+export function startCommand(): Command {
+  const command = new Command('start')
+    .summary('run one validator')
+    .description(
+      'Runs one validator until SIGTERM or Ctrl-C, which stop it cleanly. New certificate files are used within seconds, ' +
+        'or at once after SIGHUP. Logs go to standard output.',
+    )
+    .requiredOption('-c, --config <file>', 'configuration (configs/validator.yaml explains every field)');
+  return define<StartOptions>(
+    command,
+    'quaestor start --config data/devnet/validators/validator-1/validator.yaml',
+    async ({ signal }, options) => {
+      const loaded = await loadNodeConfig(options.config, process.env);
+      if (!loaded.ok) throw loaded.error;
+      const config = loaded.value;
+      const genesis = await loadGenesis(config.network.genesisFile);
+      if (!genesis.ok) throw genesis.error;
+      const log = createLogger({ ...config.log, fields: { validator: config.validator } });
+      for (const warning of config.warnings) log.warn({ code: 'CONFIG_WARNING' }, warning);
+      const version = softwareVersion();
+      log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
+      const failed = defects(log);
+      const validator = await startValidator({ config, genesis: genesis.value, log, version });
+      try {
+        await runUntilStopped(validator, config, log, signal, failed);
+      } finally {
+        log.info({ code: 'NODE_STOPPING' }, 'Stopping.');
+        await validator.stop();
+        log.info({ code: 'NODE_STOPPED' }, 'Stopped.');
+        // The channel to `quaestor devnet` would keep this process alive.
+        if (process.connected) process.disconnect();
+      }
+      return exitCodes.ok;
+    },
+  );
+}
+
+async function runUntilStopped(
+  validator: RunningValidator,
+  config: NodeConfig,
+  log: Logger,
+  signal: AbortSignal,
+  defect: Promise<string>,
+): Promise<void> {
+  const reload = (): void => void reloadCertificates(validator, log);
+  const watch = watchCertificates([config.tls.peer, config.tls.client], reload);
+  process.on('SIGHUP', reload);
+  const stopped = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    if (signal.aborted) resolve(undefined);
+    // Started by `quaestor devnet`, which has gone: nobody would stop this process.
+    if (process.connected) process.once('disconnect', () => resolve(undefined));
+  });
+  try {
+    const reason = await Promise.race([stopped, validator.failed, defect]);
+    if (reason !== undefined) {
+      log.error({ code: 'NODE_FAILED', reason }, 'This validator cannot go on.');
+      throw new CommandError('NODE_FAILED', `${config.validator} cannot go on: ${reason}`);
+    }
+  } finally {
+    watch.stop();
+    process.off('SIGHUP', reload);
+  }
+}
+
+async function reloadCertificates(validator: RunningValidator, log: Logger): Promise<void> {
+  try {
+    await validator.reloadCertificates();
+  } catch (error) {
+    const reason = error instanceof QuaestorError ? error.message : String(error);
+    log.error({ code: 'CERTIFICATE_REJECTED', reason }, 'The new certificate files cannot be used.');
+  }
+}
+
+/** Resolves when an exception that nobody handled shows a defect: the node stops instead of going on in doubt. */
+function defects(log: Logger): Promise<string> {
+  return new Promise((resolve) => {
+    const report = (error: unknown): void => {
+      log.error(
+        { code: 'NODE_FAILED', err: error },
+        'An error that nobody handled: a defect of this software.',
+      );
+      resolve(
+        `an error that nobody handled (${error instanceof Error ? error.message : String(error)}); the log has the details.`,
+      );
+    };
+    process.on('uncaughtException', report);
+    process.on('unhandledRejection', report);
+  });
+}

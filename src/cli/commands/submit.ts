@@ -1,0 +1,5 @@
+import { Command } from 'commander';
+
+export function submitCommand(): Command {
+  return new Command('submit');
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+/** The `quaestor` command: starts what the arguments ask for and turns every outcome into an exit code. */
+import { CommanderError } from 'commander';
+import { exitCodes } from './exit-codes.js';
+import { buildProgram } from './program.js';
+
+// Whoever reads the output may have seen enough: `quaestor blocks list | head`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(exitCodes.ok);
+  });
+}
+
+try {
+  await buildProgram().parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // commander has written its message already; help and version are no errors.
+  process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+}
