@@ -1,0 +1,56 @@
+/** Faults of what is not said, or said late. */
+import type { StrategyMaker } from './strategy.js';
+
+/** Says nothing at all, at some times. */
+export const silent: StrategyMaker = ({ random }) => {
+  let quiet = random.chance(0.7);
+  return {
+    outgoing: (sending) => (quiet ? [] : [sending]),
+    tick: () => {
+      if (random.chance(0.05)) quiet = !quiet;
+    },
+  };
+};
+
+/** Leaves some peers, or some kinds of messages, out. */
+export const selective: StrategyMaker = ({ random, peers }) => {
+  let shunned = new Set(random.some(peers, 1));
+  return {
+    outgoing: (sending) => (shunned.has(sending.to) && random.chance(0.95) ? [] : [sending]),
+    tick: () => {
+      if (random.chance(0.1)) shunned = new Set(random.some(peers));
+    },
+  };
+};
+
+/** Is just fast enough, or not quite. */
+export const slow: StrategyMaker = ({ random, send, later }) => {
+  const delayMs = random.pick([50, 140, 280, 500]);
+  return {
+    outgoing: ({ to, packet }) => {
+      later(delayMs, () => send(to, packet));
+      return [];
+    },
+  };
+};
+
+/** Passes over what one member sends. */
+export const censoring: StrategyMaker = ({ random }) => {
+  const victim = new TextEncoder().encode(random.pick(['alpha', 'beta', 'gamma']));
+  const isVictims = (envelope: Uint8Array): boolean => includes(envelope, victim);
+  return {
+    incoming: (_from, packet) =>
+      packet.kind === 'relay'
+        ? { kind: 'relay', envelopes: packet.envelopes.filter((envelope) => !isVictims(envelope)) }
+        : packet,
+  };
+};
+
+function includes(bytes: Uint8Array, part: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(Buffer.from(part));
+}
+
+/** Its clock is far off. */
+export const wrongTime: StrategyMaker = ({ random }) => ({
+  wallOffsetMs: random.pick([-3_600_000, -1500, -900, 900, 1500, 3_600_000]),
+});

@@ -1,0 +1,287 @@
+/**
+ * What must hold, watched all the time from outside the driver: one chain, real certificates, each transaction once,
+ * the results that the model gives, no correct replica that contradicts itself, evidence against the guilty only.
+ */
+import { decodeBlockHeader, decodeTransactionResult } from '../../src/codec/index.js';
+import type { ConsensusMessage, Evidence, Genesis, SignedVote, VotePhase } from '../../src/codec/model.js';
+import { decodeNewView, decodeViewChange } from '../../src/codec/index.js';
+import {
+  headerDigest,
+  merkleLeafHash,
+  merkleRoot,
+  validatorSetHash,
+  voteSigningBytes,
+} from '../../src/crypto/index.js';
+import { checkInvariants, genesisChainId } from '../../src/ledger/index.js';
+import type { BlockCommit, Store } from '../../src/storage/index.js';
+import { asHeight, equalBytes, quorumOf, toHex } from '../../src/types/index.js';
+import type { ChainId, Hash, StateKey } from '../../src/types/index.js';
+import { decodeBalance } from '../../src/codec/index.js';
+import { holds } from './keys.js';
+import { LedgerModel } from './model.js';
+import { short } from './packet.js';
+
+export interface ChainBlock {
+  readonly height: number;
+  readonly digest: Uint8Array;
+  readonly headerBytes: Uint8Array;
+  readonly timeMs: number;
+  /** Hexadecimal, in order. */
+  readonly txIds: readonly string[];
+  readonly envelopes: readonly Uint8Array[];
+  readonly results: readonly Uint8Array[];
+}
+
+export interface CheckerOptions {
+  readonly genesis: Genesis;
+  readonly isCorrect: (validator: number) => boolean;
+  readonly fail: (message: string) => void;
+}
+
+export class Checker {
+  readonly #options: CheckerOptions;
+  readonly #chainId: ChainId;
+  readonly #setHash: Hash;
+  readonly #model: LedgerModel;
+  readonly #votes = new Map<string, string>();
+  /** Highest view that a validator has asked for. */
+  readonly #asked = new Map<number, number>();
+  /** Blocks in order; index 0 is height 1. */
+  readonly chain: ChainBlock[] = [];
+  /** Where each transaction is, by hexadecimal id. */
+  readonly places = new Map<string, { readonly height: number; readonly index: number }>();
+  evidenceCount = 0;
+
+  constructor(options: CheckerOptions) {
+    this.#options = options;
+    this.#chainId = genesisChainId(options.genesis);
+    this.#setHash = validatorSetHash({ validators: options.genesis.validators });
+    this.#model = new LedgerModel(this.#chainId, options.genesis.parameters.validityWindowBlocks);
+  }
+
+  /** A correct replica hands a block to its disk: it holds it for final. */
+  deciding(validator: number, commit: BlockCommit): void {
+    const { height, digest, headerBytes } = commit.block;
+    if (height === 0) return;
+    const known = this.chain[height - 1];
+    if (known !== undefined && !equalBytes(known.digest, digest)) {
+      this.#fail(
+        `AGREEMENT: replica ${validator} commits ${short(digest)} at height ${height}, another one has committed ${short(known.digest)} there`,
+      );
+      return;
+    }
+    this.#checkCertificate(validator, commit);
+    if (known !== undefined) return;
+    if (height !== this.chain.length + 1) {
+      this.#fail(
+        `CHAIN: replica ${validator} commits height ${height}, though nobody has committed ${this.chain.length + 1}`,
+      );
+      return;
+    }
+    if (!equalBytes(headerDigest(headerBytes), digest))
+      this.#fail(`CHAIN: the digest of block ${height} is not that of its header`);
+    this.#append(commit);
+  }
+
+  /** A correct replica says something. */
+  said(validator: number, message: ConsensusMessage): void {
+    switch (message.kind) {
+      case 'prePrepare': {
+        const header = decodeBlockHeader(message.header);
+        if (!header.ok) return this.#fail(`replica ${validator} proposes a malformed header`);
+        return this.#vote(
+          validator,
+          message.signature.validator,
+          'prePrepare',
+          message.view,
+          header.value.height,
+          headerDigest(message.header),
+        );
+      }
+      case 'prepare':
+      case 'commit':
+        return this.#vote(
+          validator,
+          message.signature.validator,
+          message.kind,
+          message.view,
+          message.height,
+          message.digest,
+        );
+      case 'viewChange': {
+        const body = decodeViewChange(message.viewChange);
+        if (body.ok && body.value.validator === validator)
+          this.#asked.set(validator, Math.max(body.value.view, this.#asked.get(validator) ?? 0));
+        return;
+      }
+      case 'newView': {
+        const body = decodeNewView(message.newView);
+        if (!body.ok || body.value.validator !== validator) return;
+        const { view, reproposals } = body.value;
+        this.#once(validator, `newView/${view}`, toHex(message.newView));
+        for (const { height, digest } of reproposals)
+          this.#vote(validator, validator, 'prePrepare', view, height, digest);
+        return;
+      }
+      case 'checkpoint':
+        if (message.signature.validator === validator)
+          this.#once(validator, `checkpoint/${message.height}`, toHex(message.digest));
+        return;
+    }
+  }
+
+  evidence(validator: number, { phase, first, second }: Evidence): void {
+    this.evidenceCount++;
+    const guilty = first.signature.validator;
+    const proves =
+      second.signature.validator === guilty &&
+      first.view === second.view &&
+      first.height === second.height &&
+      !equalBytes(first.digest, second.digest) &&
+      [first, second].every((vote) => this.#holds(phase, vote));
+    if (!proves) this.#fail(`EVIDENCE: what replica ${validator} has against ${guilty} proves nothing`);
+    else if (this.#options.isCorrect(guilty))
+      this.#fail(`EVIDENCE: replica ${validator} has proof against ${guilty}, which is correct`);
+  }
+
+  /** Compares what is on a disk with the chain, and its state with the model and with the rules of the ledger. */
+  async checkStore(validator: number, store: Store): Promise<void> {
+    const head = store.head()?.height ?? 0;
+    for (const block of this.chain.slice(0, head)) {
+      const stored = await store.block(asHeight(block.height));
+      const same =
+        stored !== undefined &&
+        equalBytes(stored.headerBytes, block.headerBytes) &&
+        sameList(stored.envelopes, block.envelopes) &&
+        sameList(stored.results, block.results);
+      if (!same)
+        return this.#fail(
+          `STORE: block ${block.height} of replica ${validator} is not the one that was committed`,
+        );
+    }
+    if (head !== this.chain.length) return;
+    const state = await stateOf(store, head);
+    const { violations } = checkInvariants(state);
+    if (violations[0] !== undefined) this.#fail(`INVARIANT: replica ${validator}: ${violations[0].message}`);
+    for (const [account, expected] of this.#model.balances) {
+      const bytes = state.get(`balance/${account}/CHF` as StateKey);
+      const balance = bytes === undefined ? undefined : decodeBalance(bytes);
+      const amount: bigint = balance?.ok === true ? balance.value.amount : 0n;
+      if (amount !== expected)
+        this.#fail(
+          `STATE: ${account} has ${amount.toString()} at replica ${validator} instead of ${expected.toString()}`,
+        );
+    }
+  }
+
+  #append(commit: BlockCommit): void {
+    const { height, digest, headerBytes, envelopes, results } = commit.block;
+    const header = decodeBlockHeader(headerBytes);
+    if (!header.ok) return this.#fail(`CHAIN: the header of block ${height} is malformed`);
+    const below = this.chain.at(-1);
+    const { prevHash, timeMs, transactionsRoot, resultsRoot, transactionCount } = header.value;
+    if (below !== undefined && !equalBytes(prevHash, below.digest))
+      this.#fail(`CHAIN: block ${height} does not link to the one below`);
+    if (timeMs <= (below?.timeMs ?? this.#options.genesis.timeMs))
+      this.#fail(`CHAIN: block ${height} is not later than the one below`);
+    if (
+      transactionCount !== envelopes.length ||
+      !equalBytes(merkleRoot(envelopes.map((item) => merkleLeafHash(item))), transactionsRoot)
+    )
+      this.#fail(`CHAIN: the transactions of block ${height} are not those of its header`);
+    if (!equalBytes(merkleRoot(results.map((item) => merkleLeafHash(item))), resultsRoot))
+      this.#fail(`CHAIN: the results of block ${height} are not those of its header`);
+    const txIds = commit.txIds.map((id) => toHex(id));
+    for (const [index, txId] of txIds.entries()) {
+      if (this.places.has(txId))
+        this.#fail(`TWICE: transaction ${txId.slice(0, 8)} is in block ${height} and in an earlier one`);
+      this.places.set(txId, { height, index });
+      const expected = this.#model.execute(envelopes[index]!, height);
+      const result = decodeTransactionResult(results[index]!);
+      if (typeof expected === 'string')
+        this.#fail(`VALIDITY: transaction ${index} of block ${height} should not be there: ${expected}`);
+      else if (!result.ok || result.value.code !== expected.code || toHex(result.value.txId) !== txId)
+        this.#fail(
+          `RESULT: transaction ${index} of block ${height} is ${result.ok ? result.value.code : 'malformed'} instead of ${expected.code}`,
+        );
+    }
+    this.chain.push({ height, digest, headerBytes, timeMs, txIds, envelopes, results });
+  }
+
+  #checkCertificate(validator: number, { block }: BlockCommit): void {
+    const { certificate, height, digest } = block;
+    const wrong = ((): string | undefined => {
+      if (certificate === undefined) return 'is missing';
+      if (certificate.height !== height || !equalBytes(certificate.digest, digest))
+        return 'is for another block';
+      const signers = new Set(certificate.signatures.map(({ validator: signer }) => signer));
+      if (signers.size < quorumOf(this.#options.genesis.validators.length)) return 'has no quorum';
+      const { view } = certificate;
+      return certificate.signatures.every((signature) =>
+        this.#holds('commit', { view, height, digest, signature }),
+      )
+        ? undefined
+        : 'has a wrong signature';
+    })();
+    if (wrong !== undefined)
+      this.#fail(`CERTIFICATE: that of block ${height} at replica ${validator} ${wrong}`);
+  }
+
+  #vote(
+    sender: number,
+    signer: number,
+    phase: VotePhase,
+    view: number,
+    height: number,
+    digest: Uint8Array,
+  ): void {
+    if (signer !== sender) return;
+    const isNew = this.#once(sender, `${phase}/${view}/${height}`, toHex(digest));
+    const asked = this.#asked.get(sender) ?? 0;
+    if (isNew && phase !== 'prePrepare' && view < asked)
+      this.#fail(
+        `VOTE: replica ${sender} casts a ${phase} in view ${view} after it has asked for view ${asked}`,
+      );
+  }
+
+  /** Notes what a replica says in one place; it must be the same for ever. True when it is new. */
+  #once(validator: number, place: string, value: string): boolean {
+    const key = `${validator}/${place}`;
+    const before = this.#votes.get(key);
+    if (before !== undefined && before !== value)
+      this.#fail(
+        `CONTRADICTION: replica ${validator} says ${value.slice(0, 8)} for ${place} and has said ${before.slice(0, 8)}`,
+      );
+    this.#votes.set(key, value);
+    return before === undefined;
+  }
+
+  #holds(phase: VotePhase, { view, height, digest, signature }: SignedVote): boolean {
+    const validator = this.#options.genesis.validators[signature.validator];
+    if (validator === undefined) return false;
+    const message = voteSigningBytes({
+      chainId: this.#chainId,
+      validatorSetHash: this.#setHash,
+      phase,
+      view,
+      height,
+      digest,
+    });
+    return holds({ publicKey: validator.publicKey, message, signature: signature.signature });
+  }
+
+  #fail(message: string): void {
+    this.#options.fail(message);
+  }
+}
+
+function sameList(left: readonly Uint8Array[], right: readonly Uint8Array[]): boolean {
+  return left.length === right.length && left.every((item, index) => equalBytes(item, right[index]!));
+}
+
+async function stateOf(store: Store, height: number): Promise<ReadonlyMap<StateKey, Uint8Array>> {
+  const state = new Map<StateKey, Uint8Array>();
+  const entries = await store.stateRange({ prefix: '', height: asHeight(height), limit: 100_000 });
+  for (const { key, value } of entries) state.set(key, value);
+  return state;
+}

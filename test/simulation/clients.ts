@@ -1,0 +1,273 @@
+/**
+ * Clients: each sends transfers to validators of its choice and, when it hears nothing, the same again to others. Some
+ * of what they send is wrong in one way or another.
+ */
+import type { SubmissionSink } from '../../src/api/ports.js';
+import {
+  decodeTransactionResult,
+  encodeTransactionEnvelope,
+  encodeTransactionPayload,
+} from '../../src/codec/index.js';
+import { transactionId, transactionSigningBytes } from '../../src/crypto/index.js';
+import { asAmount, asHeight, toHex } from '../../src/types/index.js';
+import type { ChainId } from '../../src/types/index.js';
+import type { VirtualTime } from './clock.js';
+import { accountsOf, asset, memberKeys, memberNames } from './genesis.js';
+import type { Machine } from './machine.js';
+import type { SimulationOptions } from './options.js';
+import type { Random } from './random.js';
+import type { Trace } from './trace.js';
+
+type Flaw = 'none' | 'badSignature' | 'rubbish' | 'tooLong';
+
+/** A transaction as its client sees it. */
+export interface Order {
+  readonly id: string;
+  readonly envelope: Uint8Array;
+  readonly member: string;
+  readonly flaw: Flaw;
+  state: 'open' | 'final' | 'refused';
+  /** Where it is final, as a correct validator has said. */
+  place: { readonly height: number; readonly index: number } | undefined;
+  reason: string | undefined;
+  /** A correct validator has said that it expired. */
+  expired: boolean;
+  attempts: number;
+}
+
+export interface ClientsParts {
+  readonly options: SimulationOptions;
+  readonly chainId: ChainId;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly machines: readonly Machine[];
+  readonly isCorrect: (validator: number) => boolean;
+  /** Height of the chain, roughly. */
+  readonly height: () => number;
+  readonly fail: (message: string) => void;
+  readonly settled: () => void;
+}
+
+export class Clients {
+  readonly #parts: ClientsParts;
+  readonly orders: Order[] = [];
+  #made = 0;
+  #open = 0;
+
+  constructor(parts: ClientsParts) {
+    this.#parts = parts;
+  }
+
+  /** Orders without an answer. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Plans the orders of the whole simulation. */
+  plan(): void {
+    const { options, time, random } = this.#parts;
+    for (let left = options.clients.transactions; left > 0;) {
+      const burst = Math.min(left, random.chance(0.3) ? random.integer(2, 8) : 1);
+      left -= burst;
+      time.in(random.between(20, options.troubleMs), () => this.#burst(burst));
+    }
+  }
+
+  /** One sound order of each client: to see that the network works. */
+  probe(): void {
+    for (let client = 0; client < this.#parts.options.clients.count; client++)
+      this.#submit(this.#make('none'));
+  }
+
+  /** Holds what clients were told against the chain. */
+  finish(places: ReadonlyMap<string, { readonly height: number; readonly index: number }>): void {
+    const { fail } = this.#parts;
+    for (const { id, state, place, expired, flaw } of this.orders) {
+      const actual = places.get(id);
+      const name = id.slice(0, 8);
+      if (state === 'final' && (actual?.height !== place?.height || actual?.index !== place?.index))
+        fail(
+          `LOST: transaction ${name} was acknowledged at ${JSON.stringify(place)} but is at ${JSON.stringify(actual)}`,
+        );
+      if (expired && actual !== undefined)
+        fail(`REFUSED: transaction ${name} was said to be expired but is at height ${actual.height}`);
+      if (flaw !== 'none' && actual !== undefined)
+        fail(`VALIDITY: transaction ${name} (${flaw}) was executed`);
+    }
+  }
+
+  #burst(count: number): void {
+    const { random } = this.#parts;
+    for (let made = 0; made < count; made++) {
+      const order = this.#make(
+        random.chance(0.9) ? 'none' : random.pick(['badSignature', 'rubbish', 'tooLong'] as const),
+      );
+      this.#submit(order);
+      if (random.chance(0.1)) this.#submit(order);
+    }
+  }
+
+  #make(flaw: Flaw): Order {
+    const { options, random, chainId, height } = this.#parts;
+    const client = random.below(options.clients.count);
+    const member = memberNames[client % memberNames.length]!;
+    const number = this.#made++;
+    const idempotencyKey = new Uint8Array(16);
+    // Now and then a key that another order has, too.
+    new DataView(idempotencyKey.buffer).setUint32(
+      4,
+      random.chance(0.05) ? Math.max(0, number - 1) : number + 1,
+    );
+    const window = options.parameters.validityWindowBlocks;
+    const lives = flaw === 'tooLong' ? window + 1000 : random.chance(0.15) ? random.integer(1, 3) : window;
+    const toMember = random.pick(memberNames);
+    const payload = encodeTransactionPayload({
+      sender: member,
+      idempotencyKey,
+      validUntilHeight: asHeight(height() + lives),
+      operations: [
+        {
+          kind: 'transfer',
+          fromAccount: random.pick(accountsOf(random.chance(0.95) ? member : toMember)),
+          toAccount: random.chance(0.95) ? random.pick(accountsOf(toMember)) : 'nobody',
+          asset,
+          amount: asAmount(BigInt(random.chance(0.9) ? random.integer(1, 50) : random.integer(500, 3000))),
+          endToEndId: '',
+          memo: `${number}`,
+        },
+      ],
+    });
+    const txId = transactionId(chainId, payload);
+    const key = memberKeys.get(member)!;
+    const signature = key.sign(transactionSigningBytes(txId));
+    if (flaw === 'badSignature') signature[random.below(64)]! ^= 4;
+    const envelope = encodeTransactionEnvelope({
+      payload,
+      signatures: [{ publicKey: key.publicKey, signature }],
+    });
+    const order: Order = {
+      id: toHex(txId),
+      envelope: flaw === 'rubbish' ? envelope.subarray(0, envelope.length - 3) : envelope,
+      member,
+      flaw,
+      state: 'open',
+      place: undefined,
+      reason: undefined,
+      expired: false,
+      attempts: 0,
+    };
+    this.orders.push(order);
+    this.#open++;
+    return order;
+  }
+
+  #submit(order: Order): void {
+    if (order.state !== 'open') return;
+    const { time, random, trace, machines, options } = this.#parts;
+    order.attempts++;
+    const machine = random.pick(machines);
+    const driver = machine.replica?.driver;
+    const again = (delayMs: number): void => {
+      time.in(delayMs, () => this.#submit(order));
+    };
+    if (driver === undefined) {
+      again(random.between(10, 100));
+      return;
+    }
+    trace.add(
+      time.nowMs,
+      [20, machine.index, order.attempts],
+      () => `client submits ${order.id.slice(0, 8)} to ${machine.index}`,
+    );
+    const submission = driver.desk.submit(
+      [order.envelope.slice()],
+      0,
+      { member: order.member },
+      this.#sink(machine, order),
+    );
+    submission.checked.catch((error: unknown) =>
+      this.#parts.fail(`DEFECT: submit rejected with ${String(error)}`),
+    );
+    time.in(options.clients.resubmitMs * (1 + order.attempts * random.between(0.5, 1)), () => {
+      if (order.state !== 'open') return;
+      if (random.chance(0.3)) submission.cancel();
+      this.#submit(order);
+    });
+  }
+
+  #sink(machine: Machine, order: Order): SubmissionSink {
+    const { time, trace, random, isCorrect, fail } = this.#parts;
+    const process = machine.replica;
+    let answers = 0;
+    // What a dead process or a faulty validator says does not count.
+    const believed = (): boolean => machine.replica === process && isCorrect(machine.index);
+    const answered = (): void => {
+      if (++answers > 1)
+        fail(`ANSWERS: validator ${machine.index} has answered twice for ${order.id.slice(0, 8)}`);
+    };
+    return {
+      finalized: (block, { indexes }) => {
+        if (!believed()) return;
+        answered();
+        const [index] = indexes;
+        const result = decodeTransactionResult(block.results[index ?? 0] ?? new Uint8Array());
+        if (index === undefined || !result.ok || toHex(result.value.txId) !== order.id) {
+          fail(
+            `RECEIPT: validator ${machine.index} gives a receipt of another transaction for ${order.id.slice(0, 8)}`,
+          );
+          return;
+        }
+        const { height } = block;
+        trace.add(
+          time.nowMs,
+          [21, machine.index, height, index],
+          () => `${machine.index} says ${order.id.slice(0, 8)} is final at ${height}/${index}`,
+        );
+        if (order.place !== undefined && (order.place.height !== height || order.place.index !== index))
+          fail(`RECEIPT: ${order.id.slice(0, 8)} is final at two places`);
+        order.place = { height, index };
+        this.#settle(order, 'final');
+      },
+      refused: (refusals) => {
+        if (!believed()) return;
+        answered();
+        const reason = refusals[0]?.reason;
+        trace.add(
+          time.nowMs,
+          [22, machine.index],
+          () => `${machine.index} refuses ${order.id.slice(0, 8)}: ${reason ?? ''}`,
+        );
+        order.reason = reason;
+        switch (reason) {
+          case 'EXPIRED':
+            order.expired = true;
+            this.#settle(order, 'refused');
+            return;
+          case 'IDEMPOTENCY_KEY_REUSED':
+          case 'ENVELOPE_MALFORMED':
+          case 'SIGNATURE_INVALID':
+            this.#settle(order, 'refused');
+            return;
+          case 'OVERLOADED':
+          case 'QUOTA_EXCEEDED':
+            time.in(random.between(50, 200), () => this.#submit(order));
+            return;
+          case 'VALIDITY_TOO_LONG':
+            if (order.flaw === 'tooLong') this.#settle(order, 'refused');
+            // Otherwise this validator is behind.
+            return;
+          default:
+            fail(`REFUSAL: ${reason ?? 'nothing'} for ${order.id.slice(0, 8)}`);
+        }
+      },
+    };
+  }
+
+  #settle(order: Order, state: 'final' | 'refused'): void {
+    if (order.state !== 'open') return;
+    order.state = state;
+    this.#open--;
+    this.#parts.settled();
+  }
+}

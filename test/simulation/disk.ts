@@ -1,0 +1,74 @@
+/** Disks whose writes take time and may fail, and the store on them as one process sees it. */
+import { MemoryDisk } from '../../src/storage/index.js';
+import type { BlockCommit, LogEntry, Store } from '../../src/storage/types.js';
+import type { VirtualTime } from './clock.js';
+import type { Latency } from './keys.js';
+import type { Random } from './random.js';
+
+export interface DiskOptions {
+  readonly maxWriteMs: number;
+  /** Probability per write that it takes up to `stallMs`. */
+  readonly stalling: number;
+  readonly stallMs: number;
+}
+
+/** A disk of one machine; it outlives its processes. */
+export class SimDisk {
+  readonly disk: MemoryDisk;
+  /** While true, writes are quick. */
+  calm = false;
+
+  constructor(time: VirtualTime, random: Random, options: DiskOptions) {
+    this.disk = new MemoryDisk({
+      schedule: (complete) => {
+        const stalls = !this.calm && random.chance(options.stalling);
+        time.in(random.between(0.1, stalls ? options.stallMs : options.maxWriteMs), complete);
+      },
+    });
+  }
+}
+
+export interface StoreHooks {
+  /** A block is handed to the disk. */
+  deciding(commit: BlockCommit): void;
+  /** A block is on the disk. */
+  durable(commit: BlockCommit): void;
+  wrote(kind: string, entries: readonly LogEntry[]): void;
+}
+
+/** A store that tells what is written and whose reads take time. */
+export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks): Store {
+  // Before or after: a read may see the state at its start or at its end.
+  const slow = async <T>(read: () => Promise<T>): Promise<T> => {
+    await latency(() => undefined);
+    const value = await read();
+    return latency(() => value);
+  };
+  return {
+    engine: store.engine,
+    chainId: store.chainId,
+    head: () => store.head(),
+    async commitBlock(commit) {
+      hooks.deciding(commit);
+      await store.commitBlock(commit);
+      hooks.durable(commit);
+    },
+    appendLog(entries) {
+      hooks.wrote('log', entries);
+      return store.appendLog(entries);
+    },
+    readLog: () => store.readLog(),
+    block: (height) => slow(() => store.block(height)),
+    header: (height) => slow(() => store.header(height)),
+    locate: (txId) => slow(() => store.locate(txId)),
+    stateMany: (keys) => slow(() => store.stateMany(keys)),
+    stateAt: (key, height) => store.stateAt(key, height),
+    stateRange: (options) => store.stateRange(options),
+    treeNodes: (keys) => slow(() => store.treeNodes(keys)),
+    history: (account, limit, before) => store.history(account, limit, before),
+    putEvidence: (key, value) => store.putEvidence(key, value),
+    evidence: () => store.evidence(),
+    sizeBytes: () => store.sizeBytes(),
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,66 @@
+/** Final blocks on their way to a replica that catches up. */
+import type { FetchedBlock } from '../../src/network/types.js';
+import type { BlockSource } from '../../src/sync/index.js';
+import { asHeight, QuaestorError } from '../../src/types/index.js';
+import type { VirtualTime } from './clock.js';
+import type { Machine } from './machine.js';
+import type { VirtualNetwork } from './network.js';
+
+export interface HistoryParts {
+  readonly time: VirtualTime;
+  readonly network: VirtualNetwork;
+  readonly machines: readonly Machine[];
+  /** What a validator makes of a block that it is asked for. */
+  readonly serve: (validator: number, block: FetchedBlock) => FetchedBlock | 'stall';
+}
+
+/** The blocks of other machines as one machine can fetch them. */
+export function historyFor(self: number, parts: HistoryParts): BlockSource {
+  const { time, network, machines, serve } = parts;
+  return {
+    async *fetchBlocks(peer, { fromHeight, maxBlocks, deadlineMs, signal }) {
+      let lapsed = false;
+      const cancelDeadline = time.in(deadlineMs, () => (lapsed = true));
+      const over = (): boolean => lapsed || signal.aborted;
+      // Without a destination: never arrives.
+      const travel = (from: number, to: number | undefined): Promise<void> =>
+        new Promise((resolve, reject) => {
+          const giveUp = (): void => {
+            cancel();
+            reject(new QuaestorError('PEER_UNAVAILABLE', 'The call was ended.'));
+          };
+          // The deadline is looked at when something happens; a silent peer is given up by the caller.
+          const cancel = time.in(deadlineMs, () => giveUp());
+          signal.addEventListener('abort', giveUp, { once: true });
+          if (to === undefined) return;
+          network.travel(from, to, () => {
+            signal.removeEventListener('abort', giveUp);
+            cancel();
+            if (over()) reject(new QuaestorError('PEER_UNAVAILABLE', 'The deadline has passed.'));
+            else resolve();
+          });
+        });
+      try {
+        if (signal.aborted || !network.open(self, peer))
+          throw new QuaestorError('PEER_UNAVAILABLE', 'The peer is not connected.');
+        await travel(self, peer);
+        for (let height: number = fromHeight; height < fromHeight + maxBlocks; height++) {
+          const store = machines[peer]?.store;
+          if (store === undefined) throw new QuaestorError('PEER_UNAVAILABLE', 'The peer is not connected.');
+          const block = await store.block(asHeight(height));
+          if (block?.certificate === undefined) return;
+          const { headerBytes, certificate, envelopes } = block;
+          const served = serve(peer, { headerBytes, certificate, envelopes });
+          if (served === 'stall') {
+            await travel(peer, undefined);
+            return;
+          }
+          await travel(peer, self);
+          yield served;
+        }
+      } finally {
+        cancelDeadline();
+      }
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/** What one simulation is like. All of it follows from the seed; it is printed with a failure. */
+import { faultyOf } from '../../src/types/index.js';
+import type { DiskOptions } from './disk.js';
+import type { NetworkOptions } from './network.js';
+import { Random } from './random.js';
+import { strategyNames, type StrategyName } from './byzantine/index.js';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly validators: number;
+  /** Faulty validators and what each does. */
+  readonly byzantine: readonly { readonly index: number; readonly strategies: readonly StrategyName[] }[];
+  readonly parameters: {
+    readonly pipelineWindowBlocks: number;
+    readonly checkpointIntervalBlocks: number;
+    readonly validityWindowBlocks: number;
+    readonly maxBlockTransactions: number;
+    readonly maxClockSkewMs: number;
+  };
+  readonly timeouts: {
+    readonly viewTimeoutMs: number;
+    readonly maxViewTimeoutMs: number;
+    readonly retransmitMs: number;
+    readonly primarySilenceMs: number;
+  };
+  readonly heartbeatMs: number;
+  readonly inclusionDeadlineMs: number;
+  /** Most transactions in a mempool: small ones overflow. */
+  readonly mempoolTransactions: number;
+  readonly network: NetworkOptions;
+  readonly disk: DiskOptions;
+  readonly machine: {
+    /** Probability that a signature check, a signature or a read takes up to `slowMs`. */
+    readonly slowness: number;
+    readonly slowMs: number;
+    readonly maxSkewMs: number;
+    /** Machine seconds per true second differ from 1 by up to this. */
+    readonly maxDrift: number;
+  };
+  readonly faults: {
+    readonly crashes: number;
+    /** All machines lose power at once. */
+    readonly blackouts: number;
+    readonly diskFailures: number;
+    readonly partitions: number;
+    readonly disconnects: number;
+  };
+  readonly clients: { readonly count: number; readonly transactions: number; readonly resubmitMs: number };
+  /** How long the network is troubled. */
+  readonly troubleMs: number;
+  /** How long everything may take once it is calm. */
+  readonly calmMs: number;
+}
+
+/** Options from a seed; parts may be given. */
+export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}): SimulationOptions {
+  const random = new Random(seed);
+  const validators = given.validators ?? random.pick([1, 2, 4, 4, 4, 4, 4, 4, 4, 5, 6, 7]);
+  // A part of the simulations has few faults, so that deep runs happen too.
+  const wild = random.chance(0.7);
+  const maxSkewMs = random.pick([0, 50, 400]);
+  const viewTimeoutMs = random.pick([150, 300, 600]);
+  const transactions = random.integer(10, 40);
+  const troubleMs = random.integer(1000, 3000);
+  const options: SimulationOptions = {
+    seed,
+    validators,
+    byzantine: byzantineOf(random, validators),
+    parameters: {
+      pipelineWindowBlocks: random.pick([1, 2, 4, 8]),
+      checkpointIntervalBlocks: random.pick([1, 2, 5, 16]),
+      validityWindowBlocks: random.pick([8, 30, 1000]),
+      maxBlockTransactions: random.pick([1, 3, 100]),
+      maxClockSkewMs: 1000,
+    },
+    timeouts: {
+      viewTimeoutMs,
+      maxViewTimeoutMs: viewTimeoutMs * 8,
+      retransmitMs: random.pick([60, 150]),
+      primarySilenceMs: random.pick([500, 1200]),
+    },
+    heartbeatMs: 100,
+    inclusionDeadlineMs: random.pick([600, 1500]),
+    mempoolTransactions: random.pick([8, 1000, 1000]),
+    network: {
+      minDelayMs: random.pick([0.1, 1, 5]),
+      maxDelayMs: random.pick([5, 15, 60]),
+      loss: wild ? random.pick([0, 0.02, 0.1, 0.25]) : 0,
+      duplication: wild ? random.pick([0, 0.05]) : 0,
+      straggling: wild ? random.pick([0, 0.02, 0.1]) : 0,
+      straggleMs: random.pick([200, 1000]),
+      ordered: random.chance(0.3),
+    },
+    disk: {
+      maxWriteMs: random.pick([0.5, 3, 12]),
+      stalling: wild ? random.pick([0, 0.02]) : 0,
+      stallMs: random.pick([100, 500]),
+    },
+    machine: {
+      slowness: random.pick([0, 0.02, 0.2]),
+      slowMs: random.pick([2, 20]),
+      maxSkewMs,
+      maxDrift: random.pick([0, 0.02]),
+    },
+    faults: {
+      crashes: wild ? random.pick([0, 1, 2, 6]) : random.pick([0, 1]),
+      blackouts: random.chance(0.15) ? 1 : 0,
+      diskFailures: random.chance(0.15) ? 1 : 0,
+      partitions: wild ? random.pick([0, 1, 3]) : 0,
+      disconnects: wild ? random.pick([0, 2, 6]) : 0,
+    },
+    clients: { count: random.integer(1, 4), transactions, resubmitMs: random.pick([300, 900]) },
+    troubleMs,
+    calmMs: 60_000,
+  };
+  return { ...options, ...given };
+}
+
+function byzantineOf(random: Random, validators: number): SimulationOptions['byzantine'] {
+  const most = faultyOf(validators);
+  const count = random.chance(0.35) ? 0 : random.integer(Math.min(1, most), most);
+  const indexes = Array.from({ length: validators }, (_, index) => index);
+  const chosen: { index: number; strategies: readonly StrategyName[] }[] = [];
+  while (chosen.length < count) {
+    const index = random.pick(indexes);
+    if (chosen.some((other) => other.index === index)) continue;
+    const strategies = new Set<StrategyName>();
+    const number = random.integer(1, 3);
+    while (strategies.size < number) strategies.add(random.pick(strategyNames));
+    chosen.push({ index, strategies: [...strategies] });
+  }
+  return chosen;
+}

@@ -1,0 +1,378 @@
+/** A network of validators and clients with everything around it, from one seed. */
+import { genesisChainId, seedHashTables } from '../../src/ledger/index.js';
+import type { Genesis } from '../../src/codec/model.js';
+import { decodeConsensusMessage } from '../../src/codec/index.js';
+import { asValidatorIndex, equalBytes } from '../../src/types/index.js';
+import { Checker } from './checker.js';
+import { Clients } from './clients.js';
+import { VirtualTime } from './clock.js';
+import { planFaults, stop } from './faults.js';
+import { simGenesis, validatorKey } from './genesis.js';
+import { historyFor } from './history.js';
+import { Machine, type MachineHooks } from './machine.js';
+import { VirtualNetwork } from './network.js';
+import type { SimulationOptions } from './options.js';
+import { short, type Packet } from './packet.js';
+import { Random } from './random.js';
+import { Trace } from './trace.js';
+import { villainOf, type Behaviour } from './villains.js';
+
+export interface Outcome {
+  readonly height: number;
+  readonly highestView: number;
+  readonly traceHash: string;
+  /** Virtual milliseconds from the end of trouble until everything was final everywhere. */
+  readonly settlingMs: number;
+  /** Longest time without a commit or an answer after the end of trouble, while something was pending. */
+  readonly longestStallMs: number;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly failure: string | undefined;
+  readonly trace: Trace;
+}
+
+export class World {
+  readonly options: SimulationOptions;
+  readonly #time = new VirtualTime();
+  readonly #random: Random;
+  readonly #trace: Trace;
+  readonly #genesis: Genesis;
+  readonly #network: VirtualNetwork;
+  readonly #machines: readonly Machine[];
+  readonly #villains = new Map<number, Behaviour>();
+  readonly #checker: Checker;
+  readonly #clients: Clients;
+  readonly #counts = new Map<string, number>();
+  #calmSinceMs: number | undefined;
+  #lastProgressMs = 0;
+  #longestStallMs = 0;
+  #failure: string | undefined;
+
+  constructor(options: SimulationOptions, traceLines?: number) {
+    this.options = options;
+    seedHashTables(options.seed);
+    this.#trace = new Trace(traceLines);
+    this.#random = new Random(options.seed ^ 0x5eed);
+    const random = this.#random;
+    const time = this.#time;
+    const trace = this.#trace;
+    const genesis = (this.#genesis = simGenesis(options));
+    const fail = (message: string): void => this.fail(message);
+    const isCorrect = (validator: number): boolean => !this.#villains.has(validator);
+    this.#network = new VirtualNetwork({
+      time,
+      random,
+      trace,
+      size: options.validators,
+      options: options.network,
+    });
+    this.#network.deliver = (from, to, packet) => this.#deliver(from, to, packet);
+    const { maxSkewMs, maxDrift } = options.machine;
+    const hooks = this.#hooks();
+    this.#machines = Array.from(
+      { length: options.validators },
+      (_, index) =>
+        new Machine({
+          index,
+          key: validatorKey(index),
+          skew: {
+            wallOffsetMs: random.between(-maxSkewMs, maxSkewMs),
+            rate: 1 + random.between(-maxDrift, maxDrift),
+          },
+          options,
+          genesis,
+          time,
+          random,
+          hooks,
+        }),
+    );
+    for (const { index, strategies } of options.byzantine) {
+      const send = (from: number, to: number, packet: Packet): void => this.#network.send(from, to, packet);
+      this.#villains.set(
+        index,
+        villainOf(this.#machines[index]!, strategies, { options, genesis, time, random, send }),
+      );
+    }
+    this.#checker = new Checker({ genesis, isCorrect, fail });
+    this.#clients = new Clients({
+      options,
+      chainId: genesisChainId(genesis),
+      time,
+      random,
+      trace,
+      machines: this.#machines,
+      isCorrect,
+      height: () => this.#checker.chain.length,
+      fail,
+      settled: () => this.#progress(),
+    });
+  }
+
+  /** Runs the whole simulation. */
+  async run(): Promise<Outcome> {
+    const { options } = this;
+    for (const machine of this.#machines) this.#time.in(this.#random.between(0, 5), () => machine.start());
+    this.#clients.plan();
+    planFaults({
+      options,
+      time: this.#time,
+      random: this.#random,
+      network: this.#network,
+      machines: this.#machines,
+      troubled: () => this.#calmSinceMs === undefined,
+      note: (text) => this.#note(text),
+      connect: (one, other) => this.#connect(one, other),
+    });
+    this.#time.in(options.troubleMs, () => this.#calm());
+    let settled = false;
+    let endMs = Infinity;
+    await this.#time.run(() => {
+      if (this.#failure !== undefined) return true;
+      if (this.#calmSinceMs !== undefined && !settled && this.#isSettled()) {
+        settled = true;
+        endMs = this.#time.nowMs;
+      }
+      if (settled) return true;
+      if (this.#calmSinceMs === undefined || this.#time.nowMs < this.#calmSinceMs + options.calmMs)
+        return false;
+      this.fail(`PROGRESS: after ${options.calmMs} ms of calm, ${this.#whatIsMissing()}`);
+      return true;
+    });
+    if (this.#failure === undefined) await this.#finish();
+    return {
+      height: this.#checker.chain.length,
+      highestView: Math.max(
+        0,
+        ...this.#correct().map((machine) => machine.replica?.driver.status().view ?? 0),
+      ),
+      traceHash: this.#trace.hash,
+      settlingMs: endMs - (this.#calmSinceMs ?? 0),
+      longestStallMs: this.#longestStallMs,
+      counts: this.#counts.set('events', this.#time.count).set('evidence', this.#checker.evidenceCount),
+      failure: this.#failure,
+      trace: this.#trace,
+    };
+  }
+
+  /** The first failure stands; the simulation ends at the next event. */
+  fail(message: string): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = message;
+    this.#note(`FAILURE ${message}`);
+  }
+
+  #hooks(): MachineHooks {
+    const of = ({ index }: Machine): boolean => !this.#villains.has(index);
+    return {
+      send: (machine, to, packet) => this.#send(machine, to, packet),
+      connected: (machine) => this.#reachable(machine.index),
+      blocks: (machine) =>
+        historyFor(machine.index, {
+          time: this.#time,
+          network: this.#network,
+          machines: this.#machines,
+          serve: (validator, block) => this.#villains.get(validator)?.serve(block) ?? block,
+        }),
+      started: (machine) => {
+        const height = machine.store?.head()?.height ?? 0;
+        this.#trace.add(
+          this.#time.nowMs,
+          [30, machine.index, height],
+          () => `${machine.index} has started at height ${height}`,
+        );
+        for (const peer of this.#reachable(machine.index)) this.#connect(machine.index, peer);
+      },
+      halted: (machine, reason) => {
+        if (machine.expectsHalt)
+          stop(
+            { time: this.#time, random: this.#random, note: (text) => this.#note(text) },
+            machine,
+            'stops after the failed write',
+          );
+        else if (of(machine)) this.fail(`HALT: replica ${machine.index} has stopped: ${reason}`);
+        else this.#count('villain halted');
+      },
+      deciding: (machine, commit) => {
+        if (of(machine)) this.#checker.deciding(machine.index, commit);
+      },
+      durable: (machine, { block }) => {
+        const { height, digest, envelopes } = block;
+        this.#trace.add(
+          this.#time.nowMs,
+          [31, machine.index, height, digest[0]!, digest[1]!],
+          () => `${machine.index} has block ${height} ${short(digest)} on disk (${envelopes.length} txs)`,
+        );
+        if (of(machine)) this.#progress();
+        this.#checkBounds(machine);
+      },
+      wrote: (machine, entries) => {
+        this.#trace.add(
+          this.#time.nowMs,
+          [32, machine.index, entries.length],
+          () =>
+            `${machine.index} writes ${entries.map(({ name }) => name.replace(/[0-9a-f]{56}$/, '')).join(' ')}`,
+        );
+      },
+      evidence: (machine, evidence) => {
+        this.#trace.add(
+          this.#time.nowMs,
+          [33, machine.index],
+          () => `${machine.index} has evidence against ${evidence.first.signature.validator}`,
+        );
+        if (of(machine)) this.#checker.evidence(machine.index, evidence);
+      },
+      note: (machine, numbers, text) =>
+        this.#trace.add(
+          this.#time.nowMs,
+          [34, machine.index, ...numbers],
+          () => `${machine.index} ${text()}`,
+        ),
+      defect: (machine, error) => {
+        if (machine.expectsHalt)
+          stop(
+            { time: this.#time, random: this.#random, note: (text) => this.#note(text) },
+            machine,
+            'can not start after the failed write',
+          );
+        else
+          this.fail(
+            `DEFECT: in the process of ${machine.index}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+          );
+      },
+      count: (what) => this.#count(what),
+    };
+  }
+
+  #send(machine: Machine, to: number | 'all', packet: Packet): void {
+    const { index } = machine;
+    const villain = this.#villains.get(index);
+    if (villain === undefined && packet.kind === 'consensus') {
+      const decoded = decodeConsensusMessage(packet.bytes);
+      if (decoded.ok) this.#checker.said(index, decoded.value);
+      else this.fail(`CODEC: replica ${index} sends what can not be decoded: ${decoded.error.message}`);
+    }
+    for (let peer = 0; peer < this.options.validators; peer++) {
+      if (peer === index || (to !== 'all' && to !== peer)) continue;
+      if (machine.sendsToLive-- <= 0) {
+        stop(
+          { time: this.#time, random: this.#random, note: (text) => this.#note(text) },
+          machine,
+          'is killed while it sends',
+        );
+        return;
+      }
+      if (villain === undefined) this.#network.send(index, peer, packet);
+      else villain.outgoing(peer, packet);
+    }
+  }
+
+  #deliver(from: number, to: number, packet: Packet): void {
+    const machine = this.#machines[to]!;
+    if (machine.replica === undefined) return;
+    const villain = this.#villains.get(to);
+    const seen = villain === undefined ? packet : villain.incoming(from, packet);
+    if (seen !== undefined) machine.receive(from, seen);
+  }
+
+  #reachable(index: number): readonly number[] {
+    return this.#machines
+      .filter(
+        (peer) =>
+          peer.index !== index &&
+          peer.replica !== undefined &&
+          this.#network.open(index, peer.index) &&
+          this.#network.open(peer.index, index),
+      )
+      .map((peer) => peer.index);
+  }
+
+  /** Two machines find each other again. */
+  #connect(one: number, other: number): void {
+    this.#time.in(this.#random.between(1, 20), () => {
+      if (!this.#reachable(one).includes(other)) return;
+      this.#machines[one]?.replica?.driver.peerConnected(asValidatorIndex(other));
+      this.#machines[other]?.replica?.driver.peerConnected(asValidatorIndex(one));
+    });
+  }
+
+  #calm(): void {
+    this.#note('the network is calm from here on');
+    this.#calmSinceMs = this.#time.nowMs;
+    this.#lastProgressMs = this.#time.nowMs;
+    this.#network.calm();
+    for (const machine of this.#machines) {
+      machine.calm();
+      machine.sendsToLive = Infinity;
+      machine.start();
+    }
+    for (const one of this.#machines) {
+      for (const other of this.#machines) if (one.index < other.index) this.#connect(one.index, other.index);
+    }
+    this.#clients.probe();
+  }
+
+  #correct(): readonly Machine[] {
+    return this.#machines.filter(({ index }) => !this.#villains.has(index));
+  }
+
+  #isSettled(): boolean {
+    if (this.#clients.open > 0) return false;
+    const tip = this.#checker.chain.at(-1);
+    return this.#correct().every((machine) => {
+      const head = machine.store?.head();
+      const { replica } = machine;
+      if (replica === undefined || head?.height !== (tip?.height ?? 0)) return false;
+      return !replica.mempool.hasPending();
+    });
+  }
+
+  #whatIsMissing(): string {
+    const heads = this.#correct().map((machine) => {
+      const snapshot = machine.replica?.driver.snapshot();
+      return `${machine.index}: height ${machine.store?.head()?.height ?? 0} view ${snapshot?.view ?? '-'}${snapshot?.viewChangeInProgress === true ? ' changing' : ''}${snapshot?.syncing === true ? ' syncing' : ''} pending ${machine.replica?.mempool.stats().pending ?? '-'}`;
+    });
+    return `${this.#clients.open} orders have no answer; chain ${this.#checker.chain.length}; ${heads.join('; ')}`;
+  }
+
+  async #finish(): Promise<void> {
+    this.#clients.finish(this.#checker.places);
+    const tip = this.#checker.chain.at(-1);
+    for (const machine of this.#correct()) {
+      const head = machine.store?.head();
+      if (tip !== undefined && (head === undefined || !equalBytes(head.digest, tip.digest)))
+        this.fail(`AGREEMENT: replica ${machine.index} ends at another block`);
+      if (machine.store !== undefined) await this.#checker.checkStore(machine.index, machine.store);
+    }
+  }
+
+  /** What grows without bound is a failure too. */
+  #checkBounds(machine: Machine): void {
+    const { replica } = machine;
+    if (replica === undefined) return;
+    const { inFlight } = replica.driver.snapshot();
+    const { pipelineWindowBlocks } = this.#genesis.parameters;
+    const stats = replica.mempool.stats();
+    this.#most('inFlight', inFlight.length);
+    this.#most('mempool', stats.pending + stats.inFlight);
+    if (inFlight.length > 2 * pipelineWindowBlocks + 80)
+      this.fail(`BOUND: replica ${machine.index} has ${inFlight.length} heights in flight`);
+  }
+
+  #progress(): void {
+    if (this.#calmSinceMs === undefined) return;
+    this.#longestStallMs = Math.max(this.#longestStallMs, this.#time.nowMs - this.#lastProgressMs);
+    this.#lastProgressMs = this.#time.nowMs;
+  }
+
+  #note(text: string): void {
+    this.#trace.add(this.#time.nowMs, [40, text.length], () => text);
+  }
+
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  #most(what: string, value: number): void {
+    const key = `most ${what}`;
+    if (value > (this.#counts.get(key) ?? 0)) this.#counts.set(key, value);
+  }
+}
