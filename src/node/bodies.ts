@@ -28,6 +28,8 @@ interface Gathering {
   /** Positions by hexadecimal hash. */
   readonly missing: Map<string, number>;
   source: ValidatorIndex;
+  /** Who had nothing to give since the last retry: not asked again before the next. */
+  readonly fruitless: Set<ValidatorIndex>;
   cancelRetry: () => void;
   readonly waiters: ((outcome: GatherOutcome) => void)[];
 }
@@ -70,6 +72,7 @@ export class BodyGatherer {
         found: [],
         missing: new Map(),
         source,
+        fruitless: new Set(),
         cancelRetry: () => undefined,
         waiters: [resolve],
       };
@@ -78,6 +81,15 @@ export class BodyGatherer {
         this.#finish(key, gathering, 'invalid');
       } else this.#progress(key, gathering);
     });
+  }
+
+  /** Takes the bodies of a block that became known in another way, for example by catching up. */
+  offer(digest: Digest, transactions: readonly CheckedTransaction[]): void {
+    const key = toHex(digest);
+    const gathering = this.#gatherings.get(key);
+    if (gathering === undefined) return;
+    const transactionHashes = transactions.map((transaction) => transaction.leafHash);
+    this.#finish(key, gathering, { transactionHashes, transactions });
   }
 
   /** Gives a block up. */
@@ -103,7 +115,7 @@ export class BodyGatherer {
         transactionHashes.length === gathering.block.header.transactionCount &&
         equalBytes(merkleRoot(transactionHashes), root);
       if (!matches) {
-        this.#askNext(gathering, from);
+        this.#turnFrom(gathering, from);
         return;
       }
       if (!this.#setHashes(gathering, transactionHashes)) {
@@ -111,6 +123,7 @@ export class BodyGatherer {
         return;
       }
     }
+    const missingBefore = gathering.missing.size;
     const wanted = envelopes.filter((envelope) => gathering.missing.has(toHex(merkleLeafHash(envelope))));
     const checked = await this.#options.check(wanted);
     if (this.#gatherings.get(key) !== gathering) return;
@@ -122,8 +135,8 @@ export class BodyGatherer {
       }
       this.#found(gathering, toHex(transaction.leafHash), transaction);
     }
-    if (envelopes.length === 0) this.#askNext(gathering, from);
-    this.#progress(key, gathering);
+    if (gathering.missing.size === missingBefore && missingBefore > 0) this.#turnFrom(gathering, from);
+    else this.#progress(key, gathering);
   }
 
   /** Gives all up. */
@@ -176,17 +189,26 @@ export class BodyGatherer {
         const known = hash === undefined ? undefined : this.#options.mempool.getByLeafHash(hash);
         if (known !== undefined) this.#found(gathering, key, known);
       }
-      this.#askNext(gathering, gathering.source);
+      gathering.fruitless.clear();
+      gathering.source = this.#nextPeer(gathering, gathering.source) ?? gathering.source;
       this.#progress(toHex(gathering.block.digest), gathering);
     });
   }
 
-  /** Turns to the connected peer after `tried`. */
-  #askNext(gathering: Gathering, tried: ValidatorIndex): void {
+  /** Turns from a peer that had nothing to one that was not tried yet; when all were, waits for the next retry. */
+  #turnFrom(gathering: Gathering, tried: ValidatorIndex): void {
+    gathering.fruitless.add(tried);
     if (tried !== gathering.source) return;
-    const connected = this.#options.peers.connected();
-    const next = connected.find((index) => index > tried) ?? connected[0];
-    if (next !== undefined) gathering.source = next;
+    const next = this.#nextPeer(gathering, tried);
+    if (next === undefined) return;
+    gathering.source = next;
+    this.#ask(gathering);
+  }
+
+  /** The connected peer after one, of those that were not tried in vain. */
+  #nextPeer(gathering: Gathering, after: ValidatorIndex): ValidatorIndex | undefined {
+    const connected = this.#options.peers.connected().filter((index) => !gathering.fruitless.has(index));
+    return connected.find((index) => index > after) ?? connected[0];
   }
 
   #finish(key: string, gathering: Gathering, outcome: GatherOutcome): void {

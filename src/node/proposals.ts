@@ -44,11 +44,12 @@ export class Proposals {
     return this.#bodies.get(idName(digest));
   }
 
-  /** Takes a block that was built or restored here: its bodies are at hand. */
+  /** Takes a block that was built, restored or fetched here: its bodies are at hand. */
   adopt(digest: Digest, transactions: readonly CheckedTransaction[]): void {
     this.#bodies.set(idName(digest), transactions);
-    const { mempool, clock } = this.#options;
+    const { gatherer, mempool, clock } = this.#options;
     mempool.reserve(digest, transactions, clock.monotonicMs());
+    gatherer.offer(digest, transactions);
   }
 
   /** Judges a block. `fresh` asks for the check of its time too. */
