@@ -23,6 +23,10 @@ type VoteRecord = Extract<LogRecord, { readonly kind: 'vote' }>;
 /** The state that a log leads to, and in `out` what is to be said again. Throws a DefectError on a log that this
  * program cannot have written. */
 export function restoreState(config: ConsensusConfig, restored: RestoredState, out: Outbox): ReplicaState {
+  invariant(
+    restored.committed.height === 0 || restored.committed.certificate !== undefined,
+    'a committed block has its certificate',
+  );
   const state = emptyState(config, restored.committed);
   const votes: VoteRecord[] = [];
   let newView: SignedNewView | undefined;
