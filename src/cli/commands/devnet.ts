@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { join, relative, resolve } from 'node:path';
+import type { QuaestorClient } from '../../client/index.js';
 import { limits, toHex } from '../../types/index.js';
 import { openProfile, openProfiles } from '../client/open-profile.js';
 import { define, parse, type CommandContext } from '../command.js';
-import { waitForAgreement } from '../devnet/agreement.js';
+import { waitForAgreement, waitForConnections } from '../devnet/agreement.js';
 import { openNetwork, type DevNetwork } from '../devnet/open-network.js';
 import { restartCommand, showRunning } from '../devnet/screen.js';
 import { Supervisor } from '../devnet/supervisor.js';
@@ -84,7 +85,9 @@ async function runDevnet(context: CommandContext, options: RunOptions): Promise<
   );
   const supervisor = new Supervisor(network);
   await supervisor.start(signal, (text) => output.progress(text));
+  const operator = await openProfile({ profile: layout.operator });
   try {
+    await waitForConnections(operator.client, signal);
     output.line(
       `${count(configs.length, 'validator')} ready after ${formatElapsed(performance.now() - startedMs)}`,
     );
@@ -133,7 +136,7 @@ async function runDevnet(context: CommandContext, options: RunOptions): Promise<
         document['rejects'] = path;
       }
     }
-    await showAgreement(context, network, minHeight, document);
+    await showAgreement(context, operator.client, configs.length, minHeight, document);
     output.line();
     if (options.once !== true) {
       showRunning(output, network, supervisor.processes);
@@ -142,6 +145,7 @@ async function runDevnet(context: CommandContext, options: RunOptions): Promise<
     } else output.document(document);
     return exitCode;
   } finally {
+    operator.client.close();
     output.progress('Stopping the validators');
     const clean = await supervisor.stop();
     output.progressDone();
@@ -152,21 +156,17 @@ async function runDevnet(context: CommandContext, options: RunOptions): Promise<
 
 async function showAgreement(
   { output, signal }: CommandContext,
-  { layout, configs }: DevNetwork,
+  client: QuaestorClient,
+  validators: number,
   minHeight: number,
   document: Record<string, unknown>,
 ): Promise<void> {
-  const { client } = await openProfile({ profile: layout.operator });
-  try {
-    const { height, stateRoot } = await waitForAgreement(client, minHeight, signal);
-    output.line(
-      `all ${count(configs.length, 'validator')} agree: height ${height}, state root ${toHex(stateRoot)}`,
-    );
-    document['height'] = height;
-    document['stateRoot'] = toHex(stateRoot);
-  } finally {
-    client.close();
-  }
+  const { height, stateRoot } = await waitForAgreement(client, minHeight, signal);
+  output.line(
+    `all ${count(validators, 'validator')} agree: height ${height}, state root ${toHex(stateRoot)}`,
+  );
+  document['height'] = height;
+  document['stateRoot'] = toHex(stateRoot);
 }
 
 function validatorsDocument({ configs }: DevNetwork, { processes }: Supervisor): unknown {

@@ -60,3 +60,19 @@ export async function waitForAgreement(
     await pause(pollMs, signal);
   }
 }
+
+/** Longest wait for validators to find each other. */
+const connectTimeoutMs = 15_000;
+
+/** Waits until every validator is connected to every other one; gives up quietly: the network works with a quorum. */
+export async function waitForConnections(client: QuaestorClient, signal: AbortSignal): Promise<void> {
+  const deadlineMs = performance.now() + connectTimeoutMs;
+  while (performance.now() < deadlineMs) {
+    const answers = await client.getStatusOfAll({ timeoutMs: 5000, signal });
+    const connected = answers.every(
+      (answer) => 'status' in answer && answer.status.connectedValidators === answers.length,
+    );
+    if (connected) return;
+    await pause(pollMs, signal);
+  }
+}
