@@ -135,7 +135,7 @@ const protocol = loadProtocol('quaestor/ledger/v1/ledger_service.proto');
 export function rawClient(
   address: string,
   channelCredentials: ChannelCredentials,
-  options: Record<string, number> = {},
+  options: Record<string, number | string> = {},
 ): LedgerServiceClient {
   const { LedgerService } = (protocol.types as unknown as ProtoGrpcType).quaestor.ledger.v1;
   return new LedgerService(address, channelCredentials, { 'grpc.use_local_subchannel_pool': 1, ...options });

@@ -1,0 +1,322 @@
+/**
+ * A network of real validator processes for the end-to-end tests: made by `quaestor init`, run by `quaestor start`, on
+ * ports of its own. Processes are children with a channel, so that they stop by themselves when the test's process dies.
+ * The commands run from dist, which `npm test` builds first; E2E_SOFTWARE names the folder of another build.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { QuaestorClient, type ClientOptions, type ClientTls } from '../../src/client/index.js';
+import type { Genesis } from '../../src/codec/index.js';
+import { loadGenesis } from '../../src/config/index.js';
+import { openKeyFile } from '../../src/crypto/native/index.js';
+import type { Signer } from '../../src/crypto/index.js';
+import { genesisChainId } from '../../src/ledger/index.js';
+import type { ChainId } from '../../src/types/index.js';
+import { eventually } from '../helpers/eventually.js';
+import { ValidatorProcess, type Environment, type ValidatorPorts } from './validator-process.js';
+
+/** Folder of the software under test. */
+export const softwareFolder =
+  process.env['E2E_SOFTWARE'] ?? fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** The program of the command line. */
+export const mainProgram = join(softwareFolder, 'dist', 'cli', 'main.js');
+
+/** Timeouts short enough for tests to see view changes, long enough for a machine that runs several networks. */
+const testEnvironment: Environment = {
+  QUAESTOR_CONSENSUS_VIEW_TIMEOUT: '1s',
+  QUAESTOR_CONSENSUS_MAX_VIEW_TIMEOUT: '8s',
+  QUAESTOR_CONSENSUS_PRIMARY_SILENCE: '2s',
+  QUAESTOR_NETWORK_MAX_RECONNECT_DELAY: '500ms',
+  QUAESTOR_VERIFIER_THREADS: '1',
+  QUAESTOR_LOG_FORMAT: 'pretty',
+};
+
+export interface NetworkOptions {
+  /** Default 4. */
+  readonly validators?: number;
+  /** Changes to the text of the world file, configs/devnet.yaml. */
+  readonly world?: (text: string) => string;
+  /** More variables for all validators. */
+  readonly environment?: Environment;
+}
+
+interface InitDocument {
+  readonly genesis: string;
+  readonly validators: readonly {
+    readonly id: string;
+    readonly config: string;
+    readonly ports: ValidatorPorts;
+  }[];
+  readonly profiles: Readonly<Record<string, string>>;
+  readonly operatorProfile: string;
+}
+
+/** Identity of a member or operator: what it connects and signs with. */
+export interface TestMember {
+  readonly member: string;
+  readonly tls: ClientTls;
+  readonly signer: Signer;
+}
+
+const openNetworks = new Set<TestNetwork>();
+const run = promisify(execFile);
+
+/** Runs the command line; resolves with its output, rejects when it fails. */
+export async function quaestor(...args: readonly string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, [mainProgram, ...args], { timeout: 60_000 });
+  return stdout;
+}
+
+export class TestNetwork {
+  readonly dir: string;
+  readonly genesis: Genesis;
+  readonly chainId: ChainId;
+  readonly validators: readonly ValidatorProcess[];
+  readonly #document: InitDocument;
+  readonly #claim: Server;
+  readonly #clients: QuaestorClient[] = [];
+  readonly #members = new Map<string, Promise<TestMember>>();
+
+  /** Makes the folder of a network. Nothing runs yet. */
+  static async create(options: NetworkOptions = {}): Promise<TestNetwork> {
+    const count = options.validators ?? 4;
+    const dir = await mkdtemp(join(tmpdir(), 'quaestor-e2e-'));
+    const { base, claim } = await claimPorts(count);
+    try {
+      const world = await readFile(join(softwareFolder, 'configs', 'devnet.yaml'), 'utf8');
+      const worldFile = join(dir, 'world.yaml');
+      await writeFile(worldFile, options.world?.(world) ?? world);
+      const made = ['--dir', join(dir, 'network'), '--world', worldFile, '--validators', String(count)];
+      const output = await quaestor('init', ...made, '--base-port', String(base), '--json');
+      const document = JSON.parse(output) as InitDocument;
+      const genesis = await loadGenesis(document.genesis);
+      if (!genesis.ok) throw genesis.error;
+      return new TestNetwork(dir, document, genesis.value, claim, options.environment ?? {});
+    } catch (error) {
+      claim.close();
+      await rm(dir, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Makes a network and starts it; resolves when all validators are ready and see each other. */
+  static async start(options: NetworkOptions = {}): Promise<TestNetwork> {
+    const network = await TestNetwork.create(options);
+    try {
+      await network.startAll();
+    } catch (error) {
+      await network.close();
+      throw withLogs(error, [network]);
+    }
+    return network;
+  }
+
+  private constructor(
+    dir: string,
+    document: InitDocument,
+    genesis: Genesis,
+    claim: Server,
+    environment: Environment,
+  ) {
+    this.dir = dir;
+    this.#document = document;
+    this.#claim = claim;
+    this.genesis = genesis;
+    this.chainId = genesisChainId(genesis);
+    this.validators = document.validators.map(
+      ({ id, config, ports }, index) =>
+        new ValidatorProcess({
+          program: mainProgram,
+          id,
+          index,
+          config,
+          ports,
+          logFile: join(dir, `${id}.log`),
+          environment: { ...testEnvironment, ...environment },
+        }),
+    );
+    openNetworks.add(this);
+  }
+
+  get genesisFile(): string {
+    return this.#document.genesis;
+  }
+
+  /** Starts the validators that do not run; resolves when all are ready and connected to each other. */
+  async startAll(): Promise<void> {
+    for (const validator of this.validators) if (!validator.running) validator.start();
+    await this.whole();
+  }
+
+  /** Resolves when all validators are ready and connected to each other. */
+  async whole(): Promise<void> {
+    const operator = await this.operator();
+    await Promise.all(this.validators.map((validator) => validator.ready()));
+    await eventually('all validators are connected to each other', async () => {
+      const statuses = await operator.getStatusOfAll({ timeoutMs: 2000 });
+      return statuses.every((item) => 'status' in item && item.status.connectedValidators === this.validators.length);
+    });
+  }
+
+  validator(id: string): ValidatorProcess {
+    const found = this.validators.find((validator) => validator.id === id);
+    if (found === undefined) throw new Error(`there is no validator ${id}`);
+    return found;
+  }
+
+  /** Certificates and keys of a member. */
+  member(member: string): Promise<TestMember> {
+    let found = this.#members.get(member);
+    if (found === undefined) {
+      const folder = this.#document.profiles[member];
+      if (folder === undefined) throw new Error(`there is no member ${member}`);
+      found = (async () => ({
+        member,
+        tls: await readTls(folder),
+        signer: await openKeyFile(join(folder, 'keys', 'member.key'), join(folder, 'keys', 'member.password')),
+      }))();
+      this.#members.set(member, found);
+    }
+    return found;
+  }
+
+  /** Options of a client that knows all validators, or those of the given indexes. */
+  clientOptions(tls: ClientTls, indexes = this.validators.map(({ index }) => index)): ClientOptions {
+    const validators = indexes.map((index) => {
+      const { id, clientAddress } = this.validators[index]!;
+      return { id, address: clientAddress };
+    });
+    return { validators, tls, genesis: this.genesis, preferredValidator: 0, attemptTimeoutMs: 3000 };
+  }
+
+  /** A client that is closed with the network. */
+  connect(options: ClientOptions): QuaestorClient {
+    const client = QuaestorClient.connect(options);
+    this.#clients.push(client);
+    return client;
+  }
+
+  #operator: Promise<QuaestorClient> | undefined;
+
+  /** A client with the operator's certificate. */
+  operator(): Promise<QuaestorClient> {
+    this.#operator ??= readTls(this.#document.operatorProfile).then((tls) =>
+      this.connect(this.clientOptions(tls)),
+    );
+    return this.#operator;
+  }
+
+  operatorTls(): Promise<ClientTls> {
+    return readTls(this.#document.operatorProfile);
+  }
+
+  /** Resolves when all running validators have the same last block; gives its height. */
+  async agreed(): Promise<number> {
+    const operator = await this.operator();
+    let height = 0;
+    await eventually('all running validators have the same last block', async () => {
+      const answers = await operator.getStatusOfAll({ timeoutMs: 2000 });
+      const statuses = answers.flatMap((item) => ('status' in item ? [item.status] : []));
+      const running = this.validators.filter((validator) => validator.running).length;
+      const heads = new Set(
+        statuses.map(({ height: at, digest, pendingTransactions }) =>
+          [at, Buffer.from(digest).toString('hex'), pendingTransactions].join(' '),
+        ),
+      );
+      height = statuses[0]?.height ?? 0;
+      return statuses.length === running && heads.size === 1 && statuses[0]?.pendingTransactions === 0;
+    });
+    return height;
+  }
+
+  /** Stops all processes cleanly. */
+  async stopAll(): Promise<void> {
+    await Promise.all(this.validators.map((validator) => (validator.running ? validator.stop() : undefined)));
+  }
+
+  /** Kills what still runs and removes the folder. */
+  async close(): Promise<void> {
+    openNetworks.delete(this);
+    for (const client of this.#clients) client.close();
+    await Promise.all(this.validators.map((validator) => validator.kill()));
+    this.#claim.close();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** The last lines of all logs. */
+  logTails(lines = 25): string {
+    return this.validators.map((validator) => validator.logTail(lines)).join('\n');
+  }
+}
+
+async function readTls(folder: string): Promise<ClientTls> {
+  const [caPem, certificatePem, privateKeyPem] = await Promise.all(
+    ['ca.pem', 'client.pem', 'client-key.pem'].map((name) => readFile(join(folder, 'tls', name), 'utf8')),
+  );
+  return { caPem: caPem!, certificatePem: certificatePem!, privateKeyPem: privateKeyPem! };
+}
+
+/** Above those that `quaestor init` chooses, below those that systems give to outgoing connections. */
+const firstBase = 14_000;
+const lastBase = 31_000;
+const rangeOfPorts = 100;
+
+/**
+ * A base port whose range is free. The base itself, which no validator uses, is listened on: test processes that run at
+ * the same time can't take the same range.
+ */
+async function claimPorts(validators: number): Promise<{ readonly base: number; readonly claim: Server }> {
+  const ranges = Math.floor((lastBase - firstBase) / rangeOfPorts);
+  for (let turn = 0, range = process.pid; turn < ranges; turn++, range++) {
+    const base = firstBase + rangeOfPorts * (range % ranges);
+    const claim = await listen(base);
+    if (claim === undefined) continue;
+    const others = Array.from({ length: 10 * validators }, (_, offset) => base + 10 + offset);
+    if (await allFree(others)) return { base, claim };
+    claim.close();
+  }
+  throw new Error('there is no free range of ports');
+}
+
+async function allFree(ports: readonly number[]): Promise<boolean> {
+  for (const port of ports) {
+    const server = await listen(port);
+    if (server === undefined) return false;
+    await new Promise((resolve) => server.close(resolve));
+  }
+  return true;
+}
+
+function listen(port: number): Promise<Server | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.unref();
+    server.once('error', () => resolve(undefined));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve(server));
+  });
+}
+
+/** Body of a test: when it fails, the error carries the last lines of the logs of all networks that are open. */
+export function withLogTails(body: () => Promise<void>): () => Promise<void> {
+  return async () => {
+    try {
+      await body();
+    } catch (error) {
+      throw withLogs(error, openNetworks);
+    }
+  };
+}
+
+function withLogs(error: unknown, networks: Iterable<TestNetwork>): unknown {
+  if (!(error instanceof Error)) return error;
+  const tails = [...networks].map((network) => network.logTails()).join('\n');
+  const cause = error.cause instanceof Error ? `\n(${error.cause.message})` : '';
+  error.message = `${error.message}${cause}\n\nLogs of the validators, last lines:\n${tails}`;
+  return error;
+}
