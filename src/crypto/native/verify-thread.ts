@@ -28,8 +28,8 @@ export class VerifyThread {
   readonly #events: VerifyThreadEvents;
   readonly #batches: (readonly PendingCheck[])[] = [];
   #open: PendingCheck | undefined;
-  /** A buffer to use again. */
-  #spare: ArrayBuffer | undefined;
+  /** Buffers of batches, to use again. */
+  readonly #spare: ArrayBuffer[] = [];
   #checks = 0;
   #answered = 0;
   #stopped = false;
@@ -71,13 +71,16 @@ export class VerifyThread {
   check(checks: readonly PendingCheck[]): void {
     this.#batches.push(checks);
     this.#checks += checks.length;
-    this.#post(0, checks);
+    const size = batchBytes(checks);
+    const spare = this.#spare.pop();
+    const isLarge = spare !== undefined && spare.byteLength >= size;
+    this.#post(0, checks, isLarge ? spare : new ArrayBuffer(Math.ceil(size * 1.25)));
   }
 
   /** Gives it a check for the reference; it must not be deciding. */
   decide(check: PendingCheck): void {
     this.#open = check;
-    this.#post(1, [check]);
+    this.#post(1, [check], new ArrayBuffer(batchBytes([check])));
   }
 
   async stop(): Promise<void> {
@@ -85,12 +88,8 @@ export class VerifyThread {
     await this.#worker.terminate();
   }
 
-  #post(stage: CheckStage, checks: readonly PendingCheck[]): void {
+  #post(stage: CheckStage, checks: readonly PendingCheck[], buffer: ArrayBuffer): void {
     this.#worker.ref();
-    const size = batchBytes(checks);
-    let buffer = this.#spare;
-    this.#spare = undefined;
-    if (buffer === undefined || buffer.byteLength < size) buffer = new ArrayBuffer(Math.ceil(size * 1.25));
     writeBatch(stage, checks, buffer);
     this.#worker.postMessage(buffer, [buffer]);
   }
@@ -108,8 +107,8 @@ export class VerifyThread {
       this.#checks -= checks.length;
       this.#restIfIdle();
       this.#events.checked(checks, outcomes);
+      if (buffer.byteLength <= maxSpareBytes && this.#spare.length < maxBatches) this.#spare.push(buffer);
     }
-    if (buffer.byteLength <= maxSpareBytes) this.#spare = buffer;
   }
 
   #restIfIdle(): void {
