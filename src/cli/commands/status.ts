@@ -1,5 +1,118 @@
 import { Command } from 'commander';
+import type { ValidatorStatus } from '../../client/index.js';
+import { quorumOf, toHex } from '../../types/index.js';
+import { openProfile, profileOption, type ProfileOptions } from '../client/open-profile.js';
+import { define, parse } from '../command.js';
+import { exitCodes, type ExitCode } from '../exit-codes.js';
+import { printable, type Output } from '../output.js';
 
+/** Asked by hand, so an answer is wanted soon: who is down should not keep one waiting. */
+const defaultTimeoutMs = 3_000;
+
+type Answer =
+  | { readonly id: string; readonly address: string; readonly status: ValidatorStatus }
+  | { readonly id: string; readonly address: string; readonly error: Error };
+
+/** `quaestor status`. */
 export function statusCommand(): Command {
-  return new Command('status');
+  const command = new Command('status')
+    .summary('show where all validators stand')
+    .description(
+      'Asks every validator of the profile where it stands. Exit code 0 if a quorum answers, is synced and agrees, 3 if ' +
+        'not, 4 if two of one height have different states.',
+    )
+    .addOption(profileOption())
+    .option('--timeout <duration>', 'how long a validator is waited for', parse.durationMs, defaultTimeoutMs);
+  return define<ProfileOptions>(
+    command,
+    'quaestor status --profile data/devnet/operator',
+    async ({ output, signal }, options) => {
+      const { client, profile, genesis } = await openProfile(options);
+      try {
+        const ids = new Map(profile.validators.map(({ id, address }) => [address, id]));
+        const answers = (
+          await client.getStatusOfAll({ timeoutMs: options.timeout ?? defaultTimeoutMs, signal })
+        ).map((answer): Answer => ({ id: ids.get(answer.address) ?? '', ...answer }));
+        const quorum = quorumOf(genesis.validators.length);
+        const judged = judge(answers, quorum);
+        show(output, answers);
+        output.line();
+        output.line(judged.exitCode === exitCodes.ok ? judged.text : output.colours.red(judged.text));
+        output.document({
+          network: genesis.network,
+          chainId: client.chainId,
+          quorum,
+          verdict: judged.text,
+          validators: answers.map(documentOf),
+        });
+        return judged.exitCode;
+      } finally {
+        client.close();
+      }
+    },
+  );
+}
+
+function judge(
+  answers: readonly Answer[],
+  quorum: number,
+): { readonly text: string; readonly exitCode: ExitCode } {
+  const statuses = answers.flatMap((answer) => ('status' in answer ? [answer.status] : []));
+  const roots = new Map<number, ValidatorStatus>();
+  for (const status of statuses) {
+    const other = roots.get(status.height);
+    if (other !== undefined && toHex(other.stateRoot) !== toHex(status.stateRoot)) {
+      return {
+        text: `${other.validator} and ${status.validator} have different states at height ${status.height}.`,
+        exitCode: exitCodes.unverified,
+      };
+    }
+    roots.set(status.height, status);
+  }
+  const working = statuses.filter(({ synced }) => synced).length;
+  if (working < quorum) {
+    return {
+      text: `There is no quorum: ${working} of ${answers.length} validators answer and are synced; ${quorum} are needed to commit.`,
+      exitCode: exitCodes.unreachable,
+    };
+  }
+  const height = Math.max(...statuses.map((status) => status.height));
+  return {
+    text: `${working} of ${answers.length} validators work (quorum ${quorum}), height ${height}.`,
+    exitCode: exitCodes.ok,
+  };
+}
+
+function show(output: Output, answers: readonly Answer[]): void {
+  const { green, red, yellow } = output.colours;
+  output.table(
+    ['validator', 'address', '>height', '>view', 'primary', 'state root', 'synced', 'connected', '>pending'],
+    answers.map((answer) => {
+      if ('error' in answer) {
+        return [answer.id, answer.address, '', '', red('does not answer'), '', '', '', ''];
+      }
+      const { status, id, address } = answer;
+      return [
+        id,
+        address,
+        String(status.height),
+        `${status.view}${status.viewChangeInProgress ? '…' : ''}`,
+        printable(status.primary),
+        toHex(status.stateRoot).slice(0, 12),
+        status.synced ? green('yes') : yellow('no'),
+        `${status.connectedValidators} of ${status.validators}`,
+        String(status.pendingTransactions),
+      ];
+    }),
+  );
+  for (const answer of answers) {
+    if ('error' in answer) output.line(`${answer.id}: ${printable(answer.error.message)}`);
+  }
+}
+
+function documentOf(answer: Answer): Record<string, unknown> {
+  const { id, address } = answer;
+  return 'error' in answer
+    ? { id, address, answers: false, error: answer.error.message }
+    : { id, address, answers: true, ...answer.status };
 }

@@ -1,5 +1,120 @@
 import { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
 
+import {
+  decodeReceipt,
+  decodeTransactionEnvelope,
+  decodeTransactionPayload,
+  type TransactionPayload,
+} from '../../codec/index.js';
+import { formatAmount, loadGenesis } from '../../config/index.js';
+import { transactionId } from '../../crypto/index.js';
+import { verifyZip215Natively } from '../../crypto/native/index.js';
+import { toHex } from '../../types/index.js';
+import { trustGenesis, verifyReceipt } from '../../verify/index.js';
+import { define } from '../command.js';
+import { exitCodes } from '../exit-codes.js';
+import { CommandError } from '../failure.js';
+import { printable } from '../output.js';
+
+interface VerifyOptions {
+  readonly genesis: string;
+  readonly receipt: string;
+  readonly transaction?: string;
+}
+
+/** `quaestor verify-receipt`. */
 export function verifyReceiptCommand(): Command {
-  return new Command('verify-receipt');
+  const command = new Command('verify-receipt')
+    .summary('verify a receipt offline')
+    .description(
+      'Verifies a receipt against nothing but a genesis file: that a quorum of validators committed the block, and that ' +
+        'the block holds the result. Needs no network. With the transaction, also says what was paid.',
+    )
+    .requiredOption('-g, --genesis <file>', 'genesis of the network, from a source that is trusted')
+    .requiredOption('-r, --receipt <file>', 'receipt, as "quaestor submit --save-receipts" writes it')
+    .option('-t, --transaction <file>', 'the transaction that the receipt must be of');
+  return define<VerifyOptions>(
+    command,
+    'quaestor verify-receipt --genesis genesis.yaml --receipt AUR-20261102-0001.receipt --transaction AUR-20261102-0001.transaction',
+    async ({ output }, options) => {
+      const loaded = await loadGenesis(options.genesis);
+      if (!loaded.ok) throw loaded.error;
+      const trust = trustGenesis(loaded.value, { checkSignature: verifyZip215Natively });
+      const receipt = decodeReceipt(new Uint8Array(await readFile(options.receipt)));
+      if (!receipt.ok) {
+        throw new CommandError(
+          'RECEIPT_MALFORMED',
+          `${options.receipt} is no receipt: ${receipt.error.message}`,
+          exitCodes.unverified,
+        );
+      }
+      const transaction =
+        options.transaction === undefined ? undefined : await readTransaction(options.transaction);
+      const expectedTxId =
+        transaction === undefined ? undefined : transactionId(trust.chainId, transaction.payloadBytes);
+      const verified = verifyReceipt(
+        trust,
+        receipt.value,
+        expectedTxId === undefined ? {} : { expectedTxId },
+      );
+      if (!verified.ok) throw verified.error;
+      const { txId, code, height, index, timeMs, signers, failedOperation } = verified.value;
+      const effect = code === 'OK' ? 'executed' : `without effect: ${code}`;
+      output.line(`${output.colours.green('The receipt holds.')}`);
+      output.line();
+      output.line(`Network       ${loaded.value.network}`);
+      output.line(`Transaction   ${toHex(txId)}`);
+      output.line(`Result        ${effect}`);
+      output.line(`Settled       ${new Date(timeMs).toISOString()}, block ${height}, index ${index}`);
+      output.line(`Committed by  ${signers.join(', ')}`);
+      const exponents = new Map(loaded.value.assets.map(({ asset, exponent }) => [asset, exponent]));
+      for (const line of describe(transaction?.payload, exponents)) output.line(line);
+      output.document({
+        holds: true,
+        network: loaded.value.network,
+        chainId: toHex(trust.chainId),
+        txId: toHex(txId),
+        code,
+        failedOperation,
+        height,
+        index,
+        settledAt: new Date(timeMs).toISOString(),
+        signers,
+        transaction: transaction?.payload,
+      });
+      return exitCodes.ok;
+    },
+  );
+}
+
+async function readTransaction(
+  file: string,
+): Promise<{ readonly payload: TransactionPayload; readonly payloadBytes: Uint8Array }> {
+  const envelope = decodeTransactionEnvelope(new Uint8Array(await readFile(file)));
+  const payload = envelope.ok ? decodeTransactionPayload(envelope.value.payload) : envelope;
+  if (!envelope.ok || !payload.ok) {
+    const reason = payload.ok ? '' : payload.error.message;
+    throw new CommandError(
+      'TRANSACTION_MALFORMED',
+      `${file} is no transaction: ${reason}`,
+      exitCodes.unverified,
+    );
+  }
+  return { payload: payload.value, payloadBytes: envelope.value.payload };
+}
+
+function describe(payload: TransactionPayload | undefined, exponents: ReadonlyMap<string, number>): string[] {
+  if (payload === undefined) return [];
+  return [
+    `Sender        ${payload.sender}`,
+    ...payload.operations.map((operation) => {
+      if (operation.kind !== 'transfer') return `Operation     ${operation.kind}`;
+      const { amount, asset, fromAccount, toAccount, endToEndId, memo } = operation;
+      const exponent = exponents.get(asset);
+      // An asset that was defined later than the genesis: its decimal places are not known here.
+      const text = exponent === undefined ? `${amount} minor units of` : formatAmount(amount, exponent);
+      return `Operation     transfer ${text} ${asset} from ${fromAccount} to ${toAccount} ${printable(`${endToEndId} ${memo}`)}`.trimEnd();
+    }),
+  ];
 }

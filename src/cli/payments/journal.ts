@@ -9,7 +9,7 @@ import { readSignedTransaction, type SignedTransaction } from '../../client/inde
 import { toHex, type ChainId } from '../../types/index.js';
 import { CommandError } from '../failure.js';
 
-/** A line: one signed envelope, or how far the history of an account has been taken over. */
+/** A line. */
 type Entry =
   | {
       /** Idempotency key in hexadecimal. */
@@ -19,7 +19,9 @@ type Entry =
       /** Envelope in base64. */
       readonly envelope: string;
     }
-  | { readonly account: string; readonly syncedToHeight: number };
+  | { readonly account: string; readonly syncedToHeight: number }
+  /** The outcome of a payment is known: its idempotency key. */
+  | { readonly settled: string };
 
 /** A payment's signed transaction, to be kept. */
 export interface JournalItem {
@@ -66,11 +68,25 @@ export class SubmissionJournal {
 
   /** The transaction that was signed last for an idempotency key. */
   find(idempotencyKey: Uint8Array): SignedTransaction | undefined {
-    const envelope = this.#contents.envelopes.get(toHex(idempotencyKey));
-    if (envelope === undefined) return undefined;
-    const read = readSignedTransaction(new Uint8Array(Buffer.from(envelope, 'base64')), this.#chainId);
-    if (!read.ok) throw read.error;
-    return read.value;
+    const entry = this.#contents.entries.get(toHex(idempotencyKey));
+    return entry === undefined ? undefined : this.#transactionOf(entry);
+  }
+
+  /** Payments with end-to-end ids of a pattern whose outcome was never learned. */
+  *open(
+    pattern: RegExp,
+  ): Generator<{ readonly endToEndId: string; readonly transaction: SignedTransaction }> {
+    for (const [key, entry] of this.#contents.entries) {
+      if (this.#contents.settled.has(key) || !pattern.test(entry.endToEndId)) continue;
+      yield { endToEndId: entry.endToEndId, transaction: this.#transactionOf(entry) };
+    }
+  }
+
+  /** Notes that the outcome of a payment is known. */
+  async settle(idempotencyKey: Uint8Array): Promise<void> {
+    const settled = toHex(idempotencyKey);
+    this.#contents.settled.add(settled);
+    await this.#append([{ settled }]);
   }
 
   /** Keeps transactions; resolves when they are on disk and may be submitted. */
@@ -80,12 +96,18 @@ export class SubmissionJournal {
       endToEndId,
       envelope: Buffer.from(transaction.bytes).toString('base64'),
     }));
-    for (const { key, envelope } of entries) this.#contents.envelopes.set(key, envelope);
+    for (const { key, ...entry } of entries) this.#contents.entries.set(key, entry);
     await this.#append(entries);
   }
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  #transactionOf({ envelope }: KeptEntry): SignedTransaction {
+    const read = readSignedTransaction(new Uint8Array(Buffer.from(envelope, 'base64')), this.#chainId);
+    if (!read.ok) throw read.error;
+    return read.value;
   }
 
   async #append(entries: readonly Entry[]): Promise<void> {
@@ -95,17 +117,24 @@ export class SubmissionJournal {
   }
 }
 
+interface KeptEntry {
+  readonly endToEndId: string;
+  /** In base64. */
+  readonly envelope: string;
+}
+
 interface Contents {
-  /** The latest envelope of each idempotency key (hexadecimal), in base64. */
-  readonly envelopes: Map<string, string>;
+  /** What was signed last for each idempotency key (hexadecimal). */
+  readonly entries: Map<string, KeptEntry>;
   readonly synced: Map<string, number>;
+  readonly settled: Set<string>;
 }
 
 function readEntries(
   text: string,
   path: string,
 ): { readonly contents: Contents; readonly completeBytes: number } {
-  const contents: Contents = { envelopes: new Map(), synced: new Map() };
+  const contents: Contents = { entries: new Map(), synced: new Map(), settled: new Set() };
   const lines = text.split('\n');
   // Behind the last line feed is nothing, or a line that a crash cut off.
   const rest = lines.pop() ?? '';
@@ -121,15 +150,17 @@ function readEntries(
 }
 
 /** Takes a line in; false when it is damaged. */
-function take(line: string, { envelopes, synced }: Contents): boolean {
+function take(line: string, { entries, synced, settled }: Contents): boolean {
   let entry: Readonly<Record<string, unknown>>;
   try {
     entry = JSON.parse(line) as Readonly<Record<string, unknown>>;
   } catch {
     return false;
   }
-  const { key, envelope, account, syncedToHeight } = entry;
-  if (typeof key === 'string' && typeof envelope === 'string') envelopes.set(key, envelope);
+  const { key, endToEndId, envelope, account, syncedToHeight, settled: settledKey } = entry;
+  if (typeof key === 'string' && typeof envelope === 'string' && typeof endToEndId === 'string') {
+    entries.set(key, { endToEndId, envelope });
+  } else if (typeof settledKey === 'string') settled.add(settledKey);
   else if (typeof account === 'string' && Number.isSafeInteger(syncedToHeight)) {
     synced.set(account, Number(syncedToHeight));
   } else return false;

@@ -84,6 +84,19 @@ export class Payer {
     return { idempotencyKey, endToEndId, transaction };
   }
 
+  /** The end-to-end id, of a pattern, of a payment like this one whose outcome was never learned. */
+  openLike(payment: Payment, pattern: RegExp): string | undefined {
+    for (const { endToEndId, transaction } of this.#journal.open(pattern)) {
+      if (paysExactly(transaction, { ...payment, endToEndId })) return endToEndId;
+    }
+    return undefined;
+  }
+
+  /** Notes that the outcome of a payment is known. */
+  settle(payment: Payment): Promise<void> {
+    return this.#journal.settle(payment.idempotencyKey);
+  }
+
   keep(items: readonly JournalItem[]): Promise<void> {
     return this.#journal.keep(items);
   }

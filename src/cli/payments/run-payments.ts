@@ -21,32 +21,42 @@ export interface RunPaymentsOptions {
 
 /** Submits all payments and waits for each. */
 export async function runPayments(options: RunPaymentsOptions): Promise<PaymentsResult> {
-  const { profiles, payments, total, signal, output } = options;
+  return withPayers(options.profiles, options.signal, (payers) => runWith(payers, options));
+}
+
+/** The same with payers that are open already. */
+export async function runWith(
+  payers: ReadonlyMap<string, Payer>,
+  options: RunPaymentsOptions,
+): Promise<PaymentsResult> {
+  const { profiles, payments, total, timeoutMs, maxInFlight, signal, output } = options;
   const [first] = profiles;
   if (first === undefined) throw usageError('No profile was given.');
+  const startedMs = performance.now();
+  const reports: PaymentReport[] = [];
+  const ownerOf = ownersOf(first);
+  for await (const report of submitPayments(payments, { payers, ownerOf, timeoutMs, maxInFlight, signal })) {
+    reports.push(report);
+    output.progress(`${reports.length} of ${total} payments`);
+  }
+  output.progressDone();
+  const elapsedMs = performance.now() - startedMs;
+  reports.sort((left, right) => left.payment.position - right.payment.position);
+  return { reports, elapsedMs };
+}
+
+/** Opens the payers of profiles for some work, and closes them. */
+export async function withPayers<T>(
+  profiles: readonly OpenProfile[],
+  signal: AbortSignal,
+  work: (payers: ReadonlyMap<string, Payer>) => Promise<T>,
+): Promise<T> {
   const payers = new Map<string, Payer>();
   try {
     const opened = await Promise.allSettled(profiles.map((profile) => Payer.open(profile, signal)));
     for (const one of opened) if (one.status === 'fulfilled') payers.set(one.value.member, one.value);
     for (const one of opened) if (one.status === 'rejected') throw one.reason;
-    const startedMs = performance.now();
-    const reports: PaymentReport[] = [];
-    const { timeoutMs, maxInFlight } = options;
-    const ownerOf = ownersOf(first);
-    for await (const report of submitPayments(payments, {
-      payers,
-      ownerOf,
-      timeoutMs,
-      maxInFlight,
-      signal,
-    })) {
-      reports.push(report);
-      output.progress(`${reports.length} of ${total} payments`);
-    }
-    output.progressDone();
-    const elapsedMs = performance.now() - startedMs;
-    reports.sort((left, right) => left.payment.position - right.payment.position);
-    return { reports, elapsedMs };
+    return await work(payers);
   } finally {
     for (const payer of payers.values()) await payer.close();
   }

@@ -136,7 +136,7 @@ class Run {
         current = item.transaction;
         continue;
       }
-      if (!isKeyUsed(outcome)) return { payment, member, outcome };
+      if (!isKeyUsed(outcome)) return { payment, member, outcome, submitted: current };
       const other = await this.#otherTransaction(payer, payment, current, deadlineMs);
       if (other === undefined) return { payment, member, outcome: keyUsedElsewhere };
       if (!paysExactly(other, payment)) return { payment, member, outcome: otherContent };

@@ -1,4 +1,4 @@
-import type { FinalTransaction } from '../../client/index.js';
+import type { FinalTransaction, SignedTransaction } from '../../client/index.js';
 import type { Payment } from '../../payments/index.js';
 
 /** How a payment ended. */
@@ -26,4 +26,6 @@ export interface PaymentReport {
   /** The member that paid. */
   readonly member: string;
   readonly outcome: PaymentOutcome;
+  /** What was submitted; absent when nothing was. */
+  readonly submitted?: SignedTransaction;
 }
