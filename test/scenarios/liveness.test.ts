@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { consensusSnapshot, createReplica, peerStatus, step } from '../../src/consensus/index.js';
 import { asHeight, asView, type ValidatorIndex } from '../../src/types/index.js';
-import { both, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { both, genesisTip, not, ofKind, testConfig, TestNet, toReplica } from '../helpers/consensus-net.js';
 
 const delays = (net: TestNet): (number | undefined)[] => net.replicas.map(({ timers }) => timers.get('view'));
 
@@ -209,6 +210,54 @@ describe('catch-up', () => {
     expect(replica.timers.has('view')).toBe(false);
     net.commitBlock();
     expect(net.heights()).toEqual([1, 1, 1, 1]);
+  });
+});
+
+describe('an observer', () => {
+  it('follows by certified blocks, says nothing and asks for no view', () => {
+    const net = new TestNet({ n: 4 });
+    for (let height = 1; height <= 3; height++) net.commitBlock();
+    const { state, effects } = createReplica(testConfig({ n: 4 }, undefined), {
+      committed: genesisTip,
+      log: [],
+    });
+    expect(effects).toEqual([]);
+    const seen = [...step(state, claim(net.replica(1).index, 9)).effects];
+    expect(seen.map(({ kind }) => kind)).toEqual(['sync', 'setTimer']);
+    for (const { block, certificate } of net.replica(0).chain.slice(1)) {
+      const { header, digest } = block!;
+      seen.push(...step(state, { kind: 'certified', block: block!, certificate: certificate! }).effects);
+      seen.push(...step(state, { kind: 'executed', digest, outcome: 'valid' }).effects);
+      seen.push(...step(state, { kind: 'committed', height: header.height, digest }).effects);
+    }
+    step(state, { kind: 'syncEnded' });
+    seen.push(...step(state, { kind: 'demand', pending: true }).effects);
+    seen.push(...step(state, { kind: 'overdue' }).effects);
+    expect(seen.filter(({ kind }) => kind === 'commit').length).toBe(3);
+    expect(seen.filter(({ kind }) => kind === 'cast' || kind === 'build' || kind === 'persist')).toEqual([]);
+    expect(peerStatus(state)).toMatchObject({ committedHeight: 3, view: 0 });
+  });
+});
+
+describe('what an operator sees', () => {
+  it('is the view, the primary, and how far each height is', () => {
+    const net = new TestNet({ n: 4 });
+    net.commitBlock();
+    net.replica(0).propose();
+    net.replica(0).propose();
+    net.deliver(not(ofKind('commit')));
+    const snapshot = consensusSnapshot(net.replica(2).state);
+    expect(snapshot).toMatchObject({
+      view: 0,
+      primary: 0,
+      isPrimary: false,
+      committedHeight: 1,
+      halted: false,
+    });
+    expect(snapshot.inFlight).toMatchObject([
+      { height: 2, phase: 'prepared', prepares: 3, commits: 1 },
+      { height: 3, phase: 'prepared', prepares: 3, commits: 1 },
+    ]);
   });
 });
 

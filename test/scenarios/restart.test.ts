@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { decodeViewChange, encodeConsensusMessage } from '../../src/codec/index.js';
 import { asHeight, asView, toHex } from '../../src/types/index.js';
 import {
@@ -12,6 +12,9 @@ import {
   within,
   type Wire,
 } from '../helpers/consensus-net.js';
+
+// Far above what they take: a busy machine is no failure.
+jest.setTimeout(120_000);
 
 const bytesOf = ({ message }: Wire): string => toHex(encodeConsensusMessage(message));
 
