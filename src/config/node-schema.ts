@@ -81,9 +81,9 @@ export const nodeSchema = field.mapping({
     .prefault({}),
   api: field
     .mapping({
-      maxInFlight: field.integer(1, 1_000_000).default(10_000),
-      maxInFlightPerClient: field.integer(1, 1_000_000).default(5_000),
-      maxSubscriptions: field.integer(1, 100_000).default(256),
+      maxInFlightPerMember: field.integer(1, 1_000_000).default(20_000),
+      maxInFlightPerStream: field.integer(1, 1_000_000).default(10_000),
+      maxStreamsPerClient: field.integer(1, 100_000).default(32),
       defaultDeadline: field.duration(100, 60 * minute).default(30 * second),
       maxDeadline: field.duration(100, 60 * minute).default(2 * minute),
       reflection: field.truth().default(true),
@@ -91,9 +91,9 @@ export const nodeSchema = field.mapping({
     .prefault({}),
   sync: field
     .mapping({
-      maxBlocksPerRequest: field.integer(1, 10_000).default(256),
-      maxRequests: field.integer(1, 64).default(4),
-      requestTimeout: field.duration(100, 10 * minute).default(10 * second),
+      maxBlocksPerRequest: field.integer(1, 1024).default(64),
+      maxBlocksAhead: field.integer(1, 100_000).default(512),
+      requestTimeout: field.duration(100, 10 * minute).default(minute),
     })
     .prefault({}),
   verifier: field

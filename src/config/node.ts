@@ -63,16 +63,16 @@ export interface NodeConfig {
     readonly overdueAfterMs: number;
   };
   readonly api: {
-    readonly maxInFlight: number;
-    readonly maxInFlightPerClient: number;
-    readonly maxSubscriptions: number;
+    readonly maxInFlightPerMember: number;
+    readonly maxInFlightPerStream: number;
+    readonly maxStreamsPerClient: number;
     readonly defaultDeadlineMs: number;
     readonly maxDeadlineMs: number;
     readonly reflection: boolean;
   };
   readonly sync: {
     readonly maxBlocksPerRequest: number;
-    readonly maxRequests: number;
+    readonly maxBlocksAhead: number;
     readonly requestTimeoutMs: number;
   };
   /** `threads` undefined: by the number of processors. */
@@ -244,16 +244,16 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
       overdueAfterMs: file.mempool.overdueAfter,
     },
     api: {
-      maxInFlight: file.api.maxInFlight,
-      maxInFlightPerClient: file.api.maxInFlightPerClient,
-      maxSubscriptions: file.api.maxSubscriptions,
+      maxInFlightPerMember: file.api.maxInFlightPerMember,
+      maxInFlightPerStream: file.api.maxInFlightPerStream,
+      maxStreamsPerClient: file.api.maxStreamsPerClient,
       defaultDeadlineMs: file.api.defaultDeadline,
       maxDeadlineMs: file.api.maxDeadline,
       reflection: file.api.reflection,
     },
     sync: {
       maxBlocksPerRequest: file.sync.maxBlocksPerRequest,
-      maxRequests: file.sync.maxRequests,
+      maxBlocksAhead: file.sync.maxBlocksAhead,
       requestTimeoutMs: file.sync.requestTimeout,
     },
     verifier: { threads: file.verifier.threads },

@@ -1,14 +1,13 @@
 /** One validator as a process runs it: store, keys, network, replica, services, put together and taken apart. */
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { startAdminServer, startHttpServer, startLedgerServer } from '../api/index.js';
-import type { AdminPort, HealthPort, NodeStatus } from '../api/ports.js';
+import type { HealthPort } from '../api/ports.js';
 import type { Genesis } from '../codec/index.js';
-import { formatAddress, type NodeConfig, type TlsFiles } from '../config/index.js';
+import { formatAddress, type NodeConfig } from '../config/index.js';
 import { createVerifierPool, installNativeSha256, openKeyFile } from '../crypto/native/index.js';
 import { genesisChainId, seedHashTables } from '../ledger/index.js';
-import { createPeerNetwork, type FetchedBlock, type TlsMaterial } from '../network/index.js';
+import { createPeerNetwork, type FetchedBlock } from '../network/index.js';
 import { openStore, type Store } from '../storage/index.js';
 import {
   apiMetrics,
@@ -18,21 +17,15 @@ import {
   peerMetrics,
   type Logger,
 } from '../telemetry/index.js';
-import {
-  asHeight,
-  asValidatorIndex,
-  equalBytes,
-  faultyOf,
-  QuaestorError,
-  quorumOf,
-  toHex,
-} from '../types/index.js';
-import type { Height, ValidatorIndex } from '../types/index.js';
+import { asHeight, equalBytes, QuaestorError, quorumOf, toHex } from '../types/index.js';
+import type { Height } from '../types/index.js';
 import { systemClock } from './clock.js';
+import { NodeView } from './node-view.js';
 import { NodeObserver } from './observer.js';
 import type { PeerPort } from './ports.js';
 import { NodeReads } from './reads.js';
-import { createReplicaOn, type Replica, type ReplicaSettings } from './replica.js';
+import { createReplicaOn, type Replica } from './replica.js';
+import { indexOf, peersOf, readTls, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
   readonly config: NodeConfig;
@@ -59,11 +52,6 @@ export interface RunningValidator {
   /** Finishes what is being written, closes everything. Idempotent. */
   stop(): Promise<void>;
 }
-
-/** Sends a heartbeat so often: several times within the shortest time after which silence is noticed. */
-const heartbeatsPerSilence = 4;
-/** Most wanted heartbeat interval, so that an idle network costs nearly nothing. */
-const maxHeartbeatMs = 1000;
 
 /** Starts a validator. Rejects with a QuaestorError that says what was wrong, having closed what it had opened. */
 export async function startValidator(options: ValidatorOptions): Promise<RunningValidator> {
@@ -100,7 +88,6 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const self = indexOf(config.validator, genesis);
   const ids = genesis.validators.map(({ id }) => id);
   const clock = systemClock;
-  const startedMs = clock.monotonicMs();
   const chainId = genesisChainId(genesis);
   const quorum = quorumOf(ids.length);
 
@@ -137,7 +124,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   observeVerifier(metrics, () => verifier.stats());
 
   // The network hands over what comes in to the driver, and the driver sends through the network.
-  const link: { replica?: Replica } = {};
+  const link: { replica?: Replica; view?: NodeView } = {};
   const network = createPeerNetwork({
     network: genesis.network,
     chainId,
@@ -162,9 +149,9 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
         link.replica?.driver.receiveBodies(from, digest, hashes, envelopes),
       onConnected: (peer) => {
         link.replica?.driver.peerConnected(peer);
-        refreshHealth();
+        link.view?.refreshHealth();
       },
-      onDisconnected: () => refreshHealth(),
+      onDisconnected: () => link.view?.refreshHealth(),
       serveBlocks: (_from, fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks),
     },
   });
@@ -178,7 +165,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     validators: ids,
     self,
     committed: (height) => reads.current?.committed(height),
-    tick: () => refreshHealth(),
+    tick: () => link.view?.refreshHealth(),
     halted: (reason) => {
       health.update({ halted: reason, failure: reason });
       fail(reason);
@@ -193,104 +180,29 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     observer,
   });
   link.replica = replica;
-  const { driver, mempool, tree } = replica;
+  const { driver, tree } = replica;
 
-  let hadQuorum: boolean | undefined;
-  const refreshHealth = (): void => {
-    if (link.replica === undefined) return;
-    const snapshot = driver.snapshot();
-    const height = store.head()?.height ?? asHeight(0);
-    const connectedValidators = network.connected().length + 1;
-    health.update({
-      height,
-      knownHeight: Math.max(
-        height,
-        believableHeight(
-          snapshot.peers.map((peer) => peer.committedHeight),
-          ids.length,
-        ),
-      ),
-      syncing: snapshot.syncing,
-      connectedValidators,
-    });
-    const hasQuorum = connectedValidators >= quorum;
-    if (hadQuorum !== undefined && hasQuorum !== hadQuorum) {
-      if (hasQuorum)
-        log.info({ code: 'QUORUM_RESTORED', connectedValidators }, 'A quorum of validators is connected.');
-      else {
-        log.warn(
-          { code: 'QUORUM_LOST', connectedValidators, quorum },
-          `Only ${connectedValidators} of ${ids.length} validators are connected; ${quorum} are needed to commit.`,
-        );
-      }
-    }
-    hadQuorum = hasQuorum;
-  };
-  metrics.beforeScrape(() => {
-    const snapshot = driver.snapshot();
-    const stats = mempool.stats();
-    metrics.consensus.view.set(snapshot.view);
-    metrics.consensus.height.set(store.head()?.height ?? 0);
-    metrics.consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
-    metrics.consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
-    metrics.consensus.blocksInFlight.set(snapshot.inFlight.length);
-    metrics.mempool.transactions.set(stats.pending + stats.inFlight);
-    metrics.mempool.bytes.set(stats.bytes);
-    const oldestMs = mempool.oldestAdmittedAtMs();
-    metrics.mempool.oldestAge.set(oldestMs === undefined ? 0 : (clock.monotonicMs() - oldestMs) / 1000);
-    metrics.mempool.expired.raiseTo(stats.expired);
-    for (const peer of network.peers())
-      metrics.network.queueBytes.with({ peer: peer.id }).set(peer.queuedBytes);
+  const view = new NodeView({
+    version,
+    config,
+    genesis,
+    self,
+    clock,
+    store,
+    network,
+    replica,
+    health,
+    metrics,
+    log,
   });
-
-  const status = (): Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'> => {
-    const snapshot = driver.snapshot();
-    const stats = mempool.stats();
-    return {
-      version,
-      network: genesis.network,
-      chainId,
-      validator: config.validator,
-      view: snapshot.view,
-      primary: ids[snapshot.primary] ?? '',
-      viewChangeInProgress: snapshot.viewChangeInProgress,
-      connectedValidators: network.connected().length + 1,
-      validators: ids.length,
-      quorum,
-      synced: health.ready().ready,
-      pendingTransactions: stats.pending + stats.inFlight,
-    };
-  };
-  reads.current = new NodeReads({ store, tree, status });
+  link.view = view;
+  metrics.beforeScrape(() => view.refreshMetrics());
+  reads.current = new NodeReads({ store, tree, status: () => view.status() });
   const healthPort: HealthPort = {
     live: () => health.live(),
     ready: () => health.ready(),
     quorumReachable: () => health.quorumReachable(),
   };
-  const admin: AdminPort = {
-    nodeInfo: () => ({
-      version,
-      validator: config.validator,
-      index: self,
-      storageEngine: store.engine,
-      dataDir: config.dataDir,
-      pid: process.pid,
-      uptimeMs: Math.trunc(clock.monotonicMs() - startedMs),
-    }),
-    peers: () =>
-      network.peers().map((peer) => ({
-        validator: peer.id,
-        address: peer.address,
-        connected: peer.connected,
-        height: peer.status?.committedHeight ?? asHeight(0),
-        view: peer.status?.view ?? driver.snapshot().view,
-        queuedBytes: peer.queuedBytes,
-        lastError: peer.lastFailure ?? '',
-      })),
-    consensusState: () => driver.snapshot(),
-    setLogLevel: (level) => log.setLevel(level),
-  };
-
   parts.add(() => driver.stop());
   parts.add(() => network.stop());
   await network.start();
@@ -311,8 +223,9 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     ledger: driver.desk,
     reads: reads.current,
     limits: {
-      maxInFlightPerMember: config.api.maxInFlightPerClient,
-      maxInFlightPerStream: config.api.maxInFlight,
+      maxInFlightPerMember: config.api.maxInFlightPerMember,
+      maxInFlightPerStream: config.api.maxInFlightPerStream,
+      maxStreamsPerIdentity: config.api.maxStreamsPerClient,
       defaultSubmitWaitMs: config.api.defaultDeadlineMs,
       maxSubmitWaitMs: config.api.maxDeadlineMs,
     },
@@ -321,7 +234,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const adminServer = await startAdminServer({
     ...surface,
     address: formatAddress(config.listen.admin),
-    admin,
+    admin: view,
   });
   parts.add(() => adminServer.close());
   const { host, port } = config.listen.http;
@@ -329,7 +242,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   parts.add(() => httpServer.close());
   log.info({ code: 'LISTENING', surface: 'client', port: ledgerServer.port }, 'Listening for clients.');
   health.update({ started: true });
-  refreshHealth();
+  view.refreshHealth();
 
   return {
     ports: {
@@ -354,50 +267,6 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   };
 }
 
-/** The height that at least one correct validator reported: f of the reports may be lies. */
-function believableHeight(reported: readonly Height[], validators: number): number {
-  return [...reported].sort((left, right) => right - left)[faultyOf(validators)] ?? 0;
-}
-
-function indexOf(validator: string, genesis: Genesis): ValidatorIndex {
-  const index = genesis.validators.findIndex(({ id }) => id === validator);
-  if (index < 0) {
-    throw new QuaestorError(
-      'NOT_A_VALIDATOR',
-      `"${validator}" is not among the validators of the genesis (${genesis.validators.map(({ id }) => id).join(', ')}). ` +
-        `Correct "validator" in the configuration.`,
-    );
-  }
-  return asValidatorIndex(index);
-}
-
-function peersOf(
-  config: NodeConfig,
-  genesis: Genesis,
-): Parameters<typeof createPeerNetwork>[0]['validators'] {
-  const addresses = new Map(
-    config.peers.map(({ validator, address }) => [validator, formatAddress(address)]),
-  );
-  addresses.set(config.validator, formatAddress(config.listen.peer));
-  return genesis.validators.map(({ id, publicKey }, index) => {
-    const address = addresses.get(id);
-    if (address === undefined) {
-      throw new QuaestorError(
-        'PEER_ADDRESS_MISSING',
-        `The configuration has no address of the validator "${id}". Add it under "peers" in "${config.file}".`,
-      );
-    }
-    return { id, index: asValidatorIndex(index), publicKey, address };
-  });
-}
-
-async function readTls(files: TlsFiles): Promise<TlsMaterial> {
-  const [caPem, certificatePem, privateKeyPem] = await Promise.all(
-    [files.ca, files.cert, files.key].map((file) => readFile(file, 'utf8')),
-  );
-  return { caPem: caPem ?? '', certificatePem: certificatePem ?? '', privateKeyPem: privateKeyPem ?? '' };
-}
-
 async function* serveBlocks(
   store: Store,
   fromHeight: Height,
@@ -409,28 +278,4 @@ async function* serveBlocks(
     if (block?.certificate === undefined) return;
     yield { headerBytes: block.headerBytes, certificate: block.certificate, envelopes: block.envelopes };
   }
-}
-
-function settingsOf(config: NodeConfig): ReplicaSettings {
-  const { consensus, mempool, sync } = config;
-  return {
-    timeouts: consensus,
-    heartbeatMs: Math.min(maxHeartbeatMs, Math.floor(consensus.primarySilenceMs / heartbeatsPerSilence)),
-    bodyRetryMs: consensus.retransmitMs,
-    batchDelayMs: 10,
-    batchTransactions: 500,
-    treeCacheNodes: 16_000,
-    mempool: {
-      maxTransactions: mempool.maxTransactions,
-      maxBytes: mempool.maxBytes,
-      maxMemberTransactions: mempool.maxMemberTransactions,
-      maxMemberBytes: mempool.maxMemberBytes,
-      relayAgainMs: consensus.viewTimeoutMs,
-      inclusionDeadlineMs: mempool.overdueAfterMs,
-    },
-    syncLimits: {
-      maxRangeBlocks: sync.maxBlocksPerRequest,
-      requestTimeoutMs: sync.requestTimeoutMs,
-    },
-  };
 }

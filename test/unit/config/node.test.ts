@@ -77,7 +77,7 @@ storage:
   cache: 64
 consensus: { viewTimeout: 1ms, retransmitt: 1s }
 mempool: [1, 2]
-api: { maxInFlight: 0, reflection: yes }
+api: { maxInFlightPerMember: 0, reflection: yes }
 listen: { client: "nowhere" }
 peers:
   - { validator: v2, address: "v2:70500" }
@@ -100,8 +100,8 @@ tls: { peer: { ca: a, cert: b, key: c } }
       ),
       'consensus.retransmitt': '8:32 This field is not known here. Did you mean "retransmit"?',
       mempool: '9:10 Found a list; expected a mapping of fields.',
-      'api.maxInFlight': '10:21 Found the number 0; expected a whole number from 1 to 1000000.',
-      'api.reflection': '10:36 Found "yes"; expected true or false.',
+      'api.maxInFlightPerMember': '10:30 Found the number 0; expected a whole number from 1 to 1000000.',
+      'api.reflection': '10:45 Found "yes"; expected true or false.',
       'listen.client': expect.stringMatching(/^11:19 Found "nowhere"; expected an address "host:port"/),
       'peers[0].address': expect.stringMatching(/^13:31 Found "v2:70500"; expected an address/),
       'peers[1].address': expect.stringMatching(/^14:5 Found nothing; expected an address/),

@@ -1,0 +1,154 @@
+import type { AdminPort, ConsensusInfo, LogLevel, NodeStatus, PeerInfo } from '../api/ports.js';
+import type { Genesis } from '../codec/index.js';
+import type { NodeConfig } from '../config/index.js';
+import type { PeerNetwork } from '../network/index.js';
+import type { Store } from '../storage/index.js';
+import type { HealthState, Logger, Metrics } from '../telemetry/index.js';
+import { asHeight, faultyOf, quorumOf } from '../types/index.js';
+import type { Height, ValidatorIndex } from '../types/index.js';
+import type { Clock } from './ports.js';
+import type { Replica } from './replica.js';
+
+export interface NodeViewOptions {
+  readonly version: string;
+  readonly config: NodeConfig;
+  readonly genesis: Genesis;
+  readonly self: ValidatorIndex;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly network: PeerNetwork;
+  readonly replica: Replica;
+  readonly health: HealthState;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** What a running validator says of itself to clients, operators, probes and Prometheus. */
+export class NodeView implements AdminPort {
+  readonly #options: NodeViewOptions;
+  readonly #startedMs: number;
+  readonly #quorum: number;
+  #hadQuorum: boolean | undefined;
+
+  constructor(options: NodeViewOptions) {
+    this.#options = options;
+    this.#startedMs = options.clock.monotonicMs();
+    this.#quorum = quorumOf(options.genesis.validators.length);
+  }
+
+  /** The part of GetStatus that is not in the store. */
+  status(): Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'> {
+    const { version, config, genesis, network, replica, health } = this.#options;
+    const snapshot = replica.driver.snapshot();
+    const stats = replica.mempool.stats();
+    return {
+      version,
+      network: genesis.network,
+      chainId: replica.config.chainId,
+      validator: config.validator,
+      view: snapshot.view,
+      primary: genesis.validators[snapshot.primary]?.id ?? '',
+      viewChangeInProgress: snapshot.viewChangeInProgress,
+      connectedValidators: network.connected().length + 1,
+      validators: genesis.validators.length,
+      quorum: this.#quorum,
+      synced: health.ready().ready,
+      pendingTransactions: stats.pending + stats.inFlight,
+    };
+  }
+
+  nodeInfo(): ReturnType<AdminPort['nodeInfo']> {
+    const { version, config, self, store, clock } = this.#options;
+    return {
+      version,
+      validator: config.validator,
+      index: self,
+      storageEngine: store.engine,
+      dataDir: config.dataDir,
+      pid: process.pid,
+      uptimeMs: Math.trunc(clock.monotonicMs() - this.#startedMs),
+    };
+  }
+
+  peers(): readonly PeerInfo[] {
+    const { network, replica } = this.#options;
+    const { view } = replica.driver.snapshot();
+    return network.peers().map((peer) => ({
+      validator: peer.id,
+      address: peer.address,
+      connected: peer.connected,
+      height: peer.status?.committedHeight ?? asHeight(0),
+      view: peer.status?.view ?? view,
+      queuedBytes: peer.queuedBytes,
+      lastError: peer.lastFailure ?? '',
+    }));
+  }
+
+  consensusState(): ConsensusInfo {
+    return this.#options.replica.driver.snapshot();
+  }
+
+  setLogLevel(level: LogLevel): LogLevel {
+    const { log } = this.#options;
+    const before = log.setLevel(level);
+    log.info({ code: 'LOG_LEVEL_CHANGED', before, level }, `The level of the log is ${level} now.`);
+    return before;
+  }
+
+  /** Brings the health up to date with heights and connections; says so when the quorum is lost or back. */
+  refreshHealth(): void {
+    const { genesis, network, replica, health, store, log } = this.#options;
+    const snapshot = replica.driver.snapshot();
+    const validators = genesis.validators.length;
+    const height = store.head()?.height ?? asHeight(0);
+    const reported = snapshot.peers.map((peer) => peer.committedHeight);
+    const connectedValidators = network.connected().length + 1;
+    health.update({
+      height,
+      knownHeight: Math.max(height, believableHeight(reported, validators)),
+      syncing: snapshot.syncing,
+      connectedValidators,
+    });
+    const hasQuorum = connectedValidators >= this.#quorum;
+    if (this.#hadQuorum !== undefined && this.#hadQuorum !== hasQuorum) {
+      if (hasQuorum) {
+        log.info(
+          { code: 'QUORUM_RESTORED', connectedValidators },
+          'A quorum of validators is connected again.',
+        );
+      } else {
+        log.warn(
+          { code: 'QUORUM_LOST', connectedValidators, quorum: this.#quorum },
+          `Only ${connectedValidators} of ${validators} validators are connected; ${this.#quorum} are needed to commit.`,
+        );
+      }
+    }
+    this.#hadQuorum = hasQuorum;
+  }
+
+  /** Sets what is cheaper to read at a scrape than to keep. */
+  refreshMetrics(): void {
+    const { metrics, network, replica, store, clock } = this.#options;
+    const { consensus, mempool } = metrics;
+    const snapshot = replica.driver.snapshot();
+    const stats = replica.mempool.stats();
+    consensus.view.set(snapshot.view);
+    consensus.height.set(store.head()?.height ?? 0);
+    consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
+    consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
+    consensus.blocksInFlight.set(snapshot.inFlight.length);
+    mempool.transactions.set(stats.pending + stats.inFlight);
+    mempool.bytes.set(stats.bytes);
+    mempool.expired.raiseTo(stats.expired);
+    const oldestMs = replica.mempool.oldestAdmittedAtMs();
+    mempool.oldestAge.set(oldestMs === undefined ? 0 : (clock.monotonicMs() - oldestMs) / 1000);
+    for (const peer of network.peers()) {
+      metrics.network.queueBytes.with({ peer: peer.id }).set(peer.queuedBytes);
+    }
+  }
+}
+
+/** The height that at least one correct validator reported: f of the reports may be lies. */
+function believableHeight(reported: readonly Height[], validators: number): number {
+  return [...reported].sort((left, right) => right - left)[faultyOf(validators)] ?? 0;
+}
