@@ -120,7 +120,8 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
   const state = await wholeState(store, height);
   for (const { message } of checkInvariants(state).violations) faults.push(message);
   const root = tip?.header.stateRoot ?? first.stateRoot;
-  if (!equalBytes(await rootOf(state), root)) faults.push('the records do not add up to the certified state root');
+  if (!equalBytes(await rootOf(state), root))
+    faults.push('the records do not add up to the certified state root');
   for (const [place, amount] of balances) {
     const record = state.get(`balance/${place}` as StateKey);
     const decoded = record === undefined ? undefined : decodeBalance(record);

@@ -44,7 +44,9 @@ async function primary(): Promise<ValidatorProcess> {
   await eventually('the validators agree on who is the primary', async () => {
     const answers = await statuses();
     found = answers[0]?.primary ?? '';
-    return answers.every(({ primary: name, viewChangeInProgress }) => name === found && !viewChangeInProgress);
+    return answers.every(
+      ({ primary: name, viewChangeInProgress }) => name === found && !viewChangeInProgress,
+    );
   });
   return network.validator(found);
 }
@@ -119,7 +121,10 @@ describe('four validators under load', () => {
       )) {
         const { reason } = outcome as { reason: unknown };
         expect(reason).toBeInstanceOf(NoQuorumError);
-        expect(reason).toMatchObject({ code: 'NO_QUORUM', message: expect.stringMatching(/no quorum/) as string });
+        expect(reason).toMatchObject({
+          code: 'NO_QUORUM',
+          message: expect.stringMatching(/no quorum/) as string,
+        });
       }
       // As a client of any language sees it, at each of the survivors.
       for (const { clientAddress } of survivors) {

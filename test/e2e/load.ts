@@ -165,7 +165,8 @@ export class Load {
       const options = { maxInFlight: this.#options.inFlight, stallTimeoutMs: 3000, timeoutMs: 120_000 };
       for await (const outcome of this.#client.submitMany(input(this), options)) {
         if (outcome.kind === 'final') this.#acknowledge(outcome.transaction);
-        else this.problems.push(`${toHex(outcome.txId)} was refused: ${outcome.reason} by ${outcome.validator}`);
+        else
+          this.problems.push(`${toHex(outcome.txId)} was refused: ${outcome.reason} by ${outcome.validator}`);
       }
     } catch (error) {
       this.problems.push(String(error));

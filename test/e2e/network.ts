@@ -160,7 +160,9 @@ export class TestNetwork {
     await Promise.all(this.validators.map((validator) => validator.ready()));
     await eventually('all validators are connected to each other', async () => {
       const statuses = await operator.getStatusOfAll({ timeoutMs: 2000 });
-      return statuses.every((item) => 'status' in item && item.status.connectedValidators === this.validators.length);
+      return statuses.every(
+        (item) => 'status' in item && item.status.connectedValidators === this.validators.length,
+      );
     });
   }
 
@@ -179,7 +181,10 @@ export class TestNetwork {
       found = (async () => ({
         member,
         tls: await readTls(folder),
-        signer: await openKeyFile(join(folder, 'keys', 'member.key'), join(folder, 'keys', 'member.password')),
+        signer: await openKeyFile(
+          join(folder, 'keys', 'member.key'),
+          join(folder, 'keys', 'member.password'),
+        ),
       }))();
       this.#members.set(member, found);
     }
@@ -250,7 +255,7 @@ export class TestNetwork {
   }
 
   /** The last lines of all logs. */
-  logTails(lines = 25): string {
+  logTails(lines = 15): string {
     return this.validators.map((validator) => validator.logTail(lines)).join('\n');
   }
 }
