@@ -84,9 +84,10 @@ export class BlockBuilder {
     if (order === undefined) return;
     this.#building = true;
     this.#build(order).then(
-      () => {
+      (outcome) => {
         this.#building = false;
-        this.poke();
+        // What the block could not be built from now may be enough after the next admission or commit, not before.
+        if (outcome !== 'nothing') this.poke();
       },
       (error: unknown) => {
         this.#building = false;
@@ -95,7 +96,9 @@ export class BlockBuilder {
     );
   }
 
-  async #build(order: BuildOrder): Promise<void> {
+  /** `nothing`: no block was possible as things stand, though transactions may wait: they have expired at this height, or
+   * the parent is not at hand. */
+  async #build(order: BuildOrder): Promise<'done' | 'nothing'> {
     const { mempool, executor, parameters, clock } = this.#options;
     let transactions: readonly CheckedTransaction[] = mempool.take({
       height: order.height,
@@ -105,7 +108,8 @@ export class BlockBuilder {
     const timeMs = Math.max(Math.trunc(clock.wallMs()), order.parentTimeMs + 1);
     while (transactions.length > 0) {
       const execution = await executor.run(order.parent, order.height, timeMs, transactions);
-      if (execution === undefined || this.#order !== order) return;
+      if (this.#order !== order) return 'done';
+      if (execution === undefined) return 'nothing';
       const { results, inadmissible } = execution.output;
       const refused = new Set(inadmissible);
       for (const index of inadmissible) {
@@ -115,10 +119,12 @@ export class BlockBuilder {
       }
       if (refused.size === 0) {
         this.#finish(order, timeMs, execution);
-        return;
+        return 'done';
       }
       transactions = transactions.filter((_, index) => !refused.has(index));
+      if (transactions.length === 0) return 'done';
     }
+    return 'nothing';
   }
 
   #finish(order: BuildOrder, timeMs: number, execution: Execution): void {

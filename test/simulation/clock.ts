@@ -23,9 +23,13 @@ export function quiescence(): Promise<void> {
   });
 }
 
+/** Most reads, checks and signatures between two events. */
+const maxWork = 50_000;
+
 export class VirtualTime {
   #nowMs = 0;
   #order = 0;
+  #work = 0;
   #heap: Event[] = [];
 
   get nowMs(): number {
@@ -35,6 +39,11 @@ export class VirtualTime {
   /** Events so far: a measure of work. */
   get count(): number {
     return this.#order;
+  }
+
+  /** To be called for each piece of work: false when there is so much in one instant that it will never end. */
+  work(): boolean {
+    return ++this.#work < maxWork;
   }
 
   /** Runs a callback after a delay. The returned function cancels it. */
@@ -58,6 +67,7 @@ export class VirtualTime {
       if (event === undefined) return;
       if (event.run === undefined) continue;
       this.#nowMs = event.atMs;
+      this.#work = 0;
       event.run();
       await quiescence();
     }

@@ -138,6 +138,11 @@ export class Machine {
     const alive = (): boolean => process.alive;
     const latency: Latency = (work) => {
       if (!process.alive) return new Promise(() => undefined);
+      if (!time.work()) {
+        // Never answered, so that the loop ends here.
+        hooks.defect(this, new Error('The process does not come to rest.'));
+        return new Promise(() => undefined);
+      }
       if (this.#slowness === 0 || !random.chance(this.#slowness)) return Promise.resolve(work());
       return new Promise((resolve) => {
         time.in(random.between(0, options.machine.slowMs), () => {

@@ -12,6 +12,8 @@ const { values } = parseArgs({
     count: { type: 'string' },
     minutes: { type: 'string', default: '1' },
     trace: { type: 'string', default: '120' },
+    /** Names each seed before it runs: for one that never ends. */
+    verbose: { type: 'boolean', default: false },
   },
 });
 
@@ -34,6 +36,7 @@ let stall = { ms: 0, seed: 0 };
 let settling = { ms: 0, seed: 0 };
 let done = 0;
 for (let seed = first; done < count && (count !== Infinity || Date.now() < endMs); seed++) {
+  if (values.verbose) process.stderr.write(`seed ${seed}\n`);
   const result = await simulate(seed, {}, lines);
   const { outcome } = result;
   done++;

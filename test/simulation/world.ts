@@ -30,6 +30,9 @@ export interface Outcome {
   readonly trace: Trace;
 }
 
+/** More than any sound simulation needs. */
+const maxEvents = 300_000;
+
 export class World {
   readonly options: SimulationOptions;
   readonly #time = new VirtualTime();
@@ -127,6 +130,7 @@ export class World {
     let endMs = Infinity;
     await this.#time.run(() => {
       if (this.#failure !== undefined) return true;
+      if (this.#time.count > maxEvents) this.fail(`LIVELOCK: ${maxEvents} events, and ${this.#whatIsMissing()}`);
       if (this.#calmSinceMs !== undefined && !settled && this.#isSettled()) {
         settled = true;
         endMs = this.#time.nowMs;
