@@ -1,8 +1,8 @@
 /** What all commands have in common: options, output, errors, exit codes. */
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../config/index.js';
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { formatDuration, parseDuration } from '../config/index.js';
 import { exitCodes, type ExitCode } from './exit-codes.js';
-import { failureOf } from './failure.js';
 import { Output, renderJson } from './output.js';
 
 /** Options that every command has. */
@@ -63,6 +63,7 @@ async function run(
       output.note('Stopped.');
       return exitCodes.interrupted;
     }
+    const { failureOf } = await import('./failure.js');
     const { exitCode, ...failure } = failureOf(error);
     if (output.json) process.stdout.write(`${renderJson({ error: failure }, 2)}\n`);
     output.note(`${output.colours.red('error:')} ${failure.message}`);
@@ -82,9 +83,15 @@ function debugText(error: Error): string {
   return `${error.stack ?? error.message}${cause}`;
 }
 
+/** An option that takes a duration. */
+export function durationOption(name: string, description: string, defaultMs?: number): Option {
+  const option = new Option(`${name} <duration>`, description).argParser(parse.durationMs);
+  return defaultMs === undefined ? option : option.default(defaultMs, formatDuration(defaultMs));
+}
+
 /** Parsers of option values: what they throw is shown by commander with the option's name. */
 export const parse = {
-  durationMs(text: string): number {
+  durationMs: (text: string): number => {
     const ms = parseDuration(text);
     if (ms === undefined || ms <= 0) {
       throw new InvalidArgumentError('Expected a duration with a unit, such as "500ms", "10s" or "2m".');
@@ -92,13 +99,13 @@ export const parse = {
     return ms;
   },
 
-  integer(min: number, max: number) {
-    return (text: string): number => {
+  integer:
+    (min: number, max: number) =>
+    (text: string): number => {
       const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
       if (!(value >= min && value <= max)) {
         throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
       }
       return value;
-    };
-  },
+    },
 };

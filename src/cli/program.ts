@@ -1,37 +1,76 @@
 import { Command } from 'commander';
-import { accountsCommand } from './commands/accounts.js';
-import { blocksCommand } from './commands/blocks.js';
-import { devnetCommand } from './commands/devnet.js';
-import { initCommand } from './commands/init.js';
-import { keysCommand } from './commands/keys.js';
-import { paymentsCommand } from './commands/payments.js';
-import { startCommand } from './commands/start.js';
-import { statusCommand } from './commands/status.js';
-import { submitCommand } from './commands/submit.js';
-import { verifyReceiptCommand } from './commands/verify-receipt.js';
 import { exitCodesHelp } from './exit-codes.js';
 import { softwareVersion } from './version.js';
 
-/** The command line: every command, its options and its help. */
-export function buildProgram(): Command {
+/** Every command: its name, what the list of commands says of it, and where it is. Only the one that is called is
+ * loaded, since a node's libraries take half a second. */
+const commands: readonly {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}[] = [
+  {
+    name: 'init',
+    summary: 'make the folder of a new network',
+    load: async () => (await import('./commands/init.js')).initCommand(),
+  },
+  {
+    name: 'keys',
+    summary: 'signing keys and certificates',
+    load: async () => (await import('./commands/keys.js')).keysCommand(),
+  },
+  {
+    name: 'start',
+    summary: 'run one validator',
+    load: async () => (await import('./commands/start.js')).startCommand(),
+  },
+  {
+    name: 'devnet',
+    summary: 'run a network on this machine, and pay',
+    load: async () => (await import('./commands/devnet.js')).devnetCommand(),
+  },
+  {
+    name: 'submit',
+    summary: 'pay, and wait for verified receipts',
+    load: async () => (await import('./commands/submit.js')).submitCommand(),
+  },
+  {
+    name: 'payments',
+    summary: 'check payments files',
+    load: async () => (await import('./commands/payments.js')).paymentsCommand(),
+  },
+  {
+    name: 'accounts',
+    summary: 'accounts, balances, history',
+    load: async () => (await import('./commands/accounts.js')).accountsCommand(),
+  },
+  {
+    name: 'blocks',
+    summary: 'final blocks',
+    load: async () => (await import('./commands/blocks.js')).blocksCommand(),
+  },
+  {
+    name: 'status',
+    summary: 'where all validators stand',
+    load: async () => (await import('./commands/status.js')).statusCommand(),
+  },
+  {
+    name: 'verify-receipt',
+    summary: 'verify a receipt offline',
+    load: async () => (await import('./commands/verify-receipt.js')).verifyReceiptCommand(),
+  },
+];
+
+/** The command line for the words that were typed: every command is listed, those that are named are complete. */
+export async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('quaestor')
     .description('A permissioned Byzantine-fault-tolerant ledger for consortia of financial institutions.')
     .version(softwareVersion())
     .showSuggestionAfterError()
-    .addHelpText('after', `\n${exitCodesHelp}`);
-  for (const command of [
-    initCommand(),
-    keysCommand(),
-    startCommand(),
-    devnetCommand(),
-    submitCommand(),
-    paymentsCommand(),
-    accountsCommand(),
-    blocksCommand(),
-    statusCommand(),
-    verifyReceiptCommand(),
-  ]) {
-    program.addCommand(command);
+    .addHelpText('after', `\nquaestor COMMAND --help shows an example of each.\n\n${exitCodesHelp}`);
+  for (const { name, summary, load } of commands) {
+    const command = words.includes(name) ? await load() : new Command(name);
+    program.addCommand(command.summary(summary));
   }
   exitByException(program);
   return program;
@@ -40,6 +79,5 @@ export function buildProgram(): Command {
 /** commander would end the process by itself; the entry decides. */
 function exitByException(command: Command): void {
   command.exitOverride();
-  command.configureHelp({ sortSubcommands: false });
   for (const child of command.commands) exitByException(child);
 }

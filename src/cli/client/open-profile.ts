@@ -7,7 +7,7 @@ import type { Genesis } from '../../codec/index.js';
 import { loadClientProfile, loadGenesis, profileFileName, type ClientProfile } from '../../config/index.js';
 import type { Signer } from '../../crypto/index.js';
 import { openKeyFile } from '../../crypto/native/index.js';
-import { usageError } from '../failure.js';
+import { usageError } from '../command-error.js';
 
 /** A profile in use. */
 export interface OpenProfile {

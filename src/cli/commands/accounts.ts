@@ -4,14 +4,13 @@ import { decodeTransactionPayload, type Operation } from '../../codec/index.js';
 import type { AccountState, KnownTransaction } from '../../client/index.js';
 import { asHeight, limits, toHex } from '../../types/index.js';
 import { openProfile, profileOption, type OpenProfile, type ProfileOptions } from '../client/open-profile.js';
-import { define, parse } from '../command.js';
-import { CommandError } from '../failure.js';
+import { define, durationOption, parse } from '../command.js';
+import { CommandError } from '../command-error.js';
 import { count, groupDigits, printable } from '../output.js';
 
 /** `quaestor accounts`. */
 export function accountsCommand(): Command {
   return new Command('accounts')
-    .summary('accounts, balances, history')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(historyCommand());
@@ -20,7 +19,7 @@ export function accountsCommand(): Command {
 function profiled(command: Command): Command {
   return command
     .addOption(profileOption())
-    .option('--timeout <duration>', 'how long an answer is waited for', parse.durationMs);
+    .addOption(durationOption('--timeout', 'how long an answer is waited for'));
 }
 
 function listCommand(): Command {
@@ -43,7 +42,7 @@ function listCommand(): Command {
           ...(owner === undefined ? {} : { owner }),
         })) {
           accounts.push(account);
-          output.progress(`${count(accounts.length, 'account')}`);
+          output.progress(count(accounts.length, 'account'));
         }
         output.progressDone();
         output.table(
@@ -143,7 +142,7 @@ function historyCommand(): Command {
         const pageSize = Math.min(options.limit, 500);
         for await (const { txId } of client.history(id, { signal, pageSize })) {
           transactions.push(await client.getTransaction(txId, { signal }));
-          output.progress(`${count(transactions.length, 'transaction')}`);
+          output.progress(count(transactions.length, 'transaction'));
           if (transactions.length >= options.limit) break;
         }
         output.progressDone();

@@ -1,17 +1,16 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Block, QuaestorClient } from '../../client/index.js';
-import { decodeTransactionPayload, type Operation } from '../../codec/index.js';
+import { decodeTransactionPayload, type Genesis, type Operation } from '../../codec/index.js';
 import { formatAmount } from '../../config/index.js';
 import { asHeight, limits, toHex } from '../../types/index.js';
 import { openProfile, profileOption, type ProfileOptions } from '../client/open-profile.js';
-import { define, parse } from '../command.js';
+import { define, durationOption, parse } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { count, groupDigits, printable } from '../output.js';
 
 /** `quaestor blocks`. */
 export function blocksCommand(): Command {
   return new Command('blocks')
-    .summary('final blocks')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(followCommand());
@@ -20,7 +19,7 @@ export function blocksCommand(): Command {
 function profiled(command: Command): Command {
   return command
     .addOption(profileOption())
-    .option('--timeout <duration>', 'how long an answer is waited for', parse.durationMs);
+    .addOption(durationOption('--timeout', 'how long an answer is waited for'));
 }
 
 function listCommand(): Command {
@@ -33,30 +32,38 @@ function listCommand(): Command {
     command,
     'quaestor blocks list --limit 5 --profile data/devnet/operator',
     ({ output, signal }, options) =>
-      withClient(options, async (client) => {
+      withClient(options, async (client, genesis) => {
         const latest = await client.getBlock(undefined, { signal });
         const blocks = [latest];
         for (let height = latest.header.height - 1; height >= 0 && blocks.length < options.limit; height--) {
           blocks.push(await client.getBlock(asHeight(height), { signal }));
         }
-        output.table(columns, blocks.map(rowOf));
-        output.document(blocks.map(blockDocument));
+        output.table(
+          columns,
+          blocks.map((block) => rowOf(block, genesis)),
+        );
+        output.document(blocks.map((block) => blockDocument(block, genesis)));
       }),
   );
 }
 
 const columns = ['>height', 'time', '>transactions', '>view', 'proposer', 'digest', 'state root'];
 
-function rowOf({ header, digest }: Block): string[] {
+function rowOf({ header, digest }: Block, genesis: Genesis): string[] {
   return [
     String(header.height),
     timeOf(header.timeMs),
     String(header.transactionCount),
     String(header.view),
-    String(header.proposer),
+    header.height === 0 ? '' : proposerOf(header.proposer, genesis),
     toHex(digest).slice(0, 16),
     toHex(header.stateRoot).slice(0, 16),
   ];
+}
+
+/** Name of the validator that first proposed a block. */
+function proposerOf(index: number, { validators }: Genesis): string {
+  return validators[index]?.id ?? String(index);
 }
 
 function timeOf(ms: number): string {
@@ -81,7 +88,8 @@ function showCommand(): Command {
     command,
     'quaestor blocks show 17 --profile data/devnet/operator',
     ({ output, signal }, options, height) =>
-      withClient(options, async (client, exponents) => {
+      withClient(options, async (client, genesis) => {
+        const exponents = new Map(genesis.assets.map(({ asset, exponent }) => [asset, exponent]));
         const wanted = height === undefined ? undefined : asHeight(height);
         const block = await client.getBlock(wanted, { transactions: true, signal });
         const { header, digest, signers } = block;
@@ -90,7 +98,7 @@ function showCommand(): Command {
         output.line(`Previous       ${toHex(header.prevHash)}`);
         output.line(`Time           ${timeOf(header.timeMs)}`);
         output.line(`State root     ${toHex(header.stateRoot)}`);
-        output.line(`First proposed in view ${header.view} by validator ${header.proposer}`);
+        output.line(`First proposed in view ${header.view} by ${proposerOf(header.proposer, genesis)}`);
         if (signers.length > 0) output.line(`Committed by   ${signers.join(', ')}`);
         output.line();
         output.table(
@@ -108,7 +116,7 @@ function showCommand(): Command {
             ];
           }),
         );
-        output.document(blockDocument(block));
+        output.document(blockDocument(block, genesis));
       }),
   );
 }
@@ -137,14 +145,14 @@ function followCommand(): Command {
     async ({ output, signal }, options) => {
       let seen = 0;
       try {
-        await withClient(options, async (client) => {
+        await withClient(options, async (client, genesis) => {
           const from = options.from === undefined ? {} : { fromHeight: asHeight(options.from) };
           for await (const block of client.blocks({ ...from, signal })) {
             const { header, digest } = block;
             output.line(
               `${timeOf(header.timeMs)}  height ${header.height}  ${count(header.transactionCount, 'transaction')}  view ${header.view}  ${toHex(digest).slice(0, 16)}`,
             );
-            output.record(blockDocument(block));
+            output.record(blockDocument(block, genesis));
             if (++seen === options.count) return;
           }
         });
@@ -157,14 +165,14 @@ function followCommand(): Command {
   );
 }
 
-function blockDocument(block: Block): Record<string, unknown> {
+function blockDocument(block: Block, genesis: Genesis): Record<string, unknown> {
   const { header, digest, signers, transactions, results } = block;
   return {
     height: header.height,
     digest: toHex(digest),
     time: new Date(header.timeMs).toISOString(),
     view: header.view,
-    proposer: header.proposer,
+    proposer: proposerOf(header.proposer, genesis),
     previous: toHex(header.prevHash),
     stateRoot: toHex(header.stateRoot),
     transactionsRoot: toHex(header.transactionsRoot),
@@ -184,11 +192,11 @@ function blockDocument(block: Block): Record<string, unknown> {
 
 async function withClient(
   options: ProfileOptions,
-  work: (client: QuaestorClient, exponents: ReadonlyMap<string, number>) => Promise<void>,
+  work: (client: QuaestorClient, genesis: Genesis) => Promise<void>,
 ): Promise<undefined> {
   const { client, genesis } = await openProfile(options);
   try {
-    await work(client, new Map(genesis.assets.map(({ asset, exponent }) => [asset, exponent])));
+    await work(client, genesis);
   } finally {
     client.close();
   }

@@ -3,13 +3,15 @@ import { join, relative, resolve } from 'node:path';
 import type { QuaestorClient } from '../../client/index.js';
 import { limits, toHex } from '../../types/index.js';
 import { openProfile, openProfiles } from '../client/open-profile.js';
-import { define, parse, type CommandContext } from '../command.js';
+import { define, durationOption, parse, type CommandContext } from '../command.js';
 import { waitForAgreement, waitForConnections } from '../devnet/agreement.js';
+import { probeReady } from '../devnet/http-probe.js';
 import { openNetwork, type DevNetwork } from '../devnet/open-network.js';
 import { restartCommand, showRunning } from '../devnet/screen.js';
 import { Supervisor } from '../devnet/supervisor.js';
 import { exitCodes, type ExitCode } from '../exit-codes.js';
-import { count, formatElapsed } from '../output.js';
+import { count, formatElapsed, type Output } from '../output.js';
+import { pause } from '../pause.js';
 import {
   checkPaymentsFile,
   paymentsOf,
@@ -32,6 +34,8 @@ interface RunOptions {
   readonly timeout: number;
 }
 
+/** How often it is looked whether a validator is back. */
+const pollMs = 500;
 const defaultPayments = join(softwareFolder, 'configs', 'payments', 'treasury-2026-11.xml');
 
 /** `quaestor devnet`. */
@@ -62,9 +66,9 @@ export function devnetCommand(): Command {
       '--once',
       'stop after the payments; exit code 0 only if all are final, verified, and all validators agree',
     )
-    .option('--timeout <duration>', 'how long each payment is waited for', parse.durationMs, 60_000);
+    .addOption(durationOption('--timeout', 'how long each payment is waited for', 60_000));
   define<RunOptions>(run, 'quaestor devnet run --once', runDevnet);
-  return new Command('devnet').summary('a network on this machine').addCommand(run);
+  return new Command('devnet').addCommand(run);
 }
 
 async function runDevnet(context: CommandContext, options: RunOptions): Promise<ExitCode> {
@@ -85,13 +89,13 @@ async function runDevnet(context: CommandContext, options: RunOptions): Promise<
   );
   const supervisor = new Supervisor(network);
   await supervisor.start(signal, (text) => output.progress(text));
+  const watch = new Watch(supervisor, network, context);
   const operator = await openProfile({ profile: layout.operator });
   try {
     await waitForConnections(operator.client, signal);
     output.line(
       `${count(configs.length, 'validator')} ready after ${formatElapsed(performance.now() - startedMs)}`,
     );
-    const watch = new Watch(supervisor, network, context);
     const document: Record<string, unknown> = {
       dir: layout.dir,
       network: genesis.network,
@@ -149,8 +153,11 @@ async function runDevnet(context: CommandContext, options: RunOptions): Promise<
     output.progress('Stopping the validators');
     const clean = await supervisor.stop();
     output.progressDone();
-    if (!clean) output.note('Not all validators stopped cleanly.');
+    if (!clean) output.note(`Not all validators stopped cleanly; their logs are in ${layout.logs}`);
     else output.line(`Stopped. Everything is in ${layout.dir}`);
+    if (watch.startedByOthers.length > 0) {
+      output.note(`${watch.startedByOthers.join(', ')} still run: stop them where they were started.`);
+    }
   }
 }
 
@@ -180,11 +187,13 @@ function validatorsDocument({ configs }: DevNetwork, { processes }: Supervisor):
   }));
 }
 
-/** Reports validators that end although nobody asked them to. */
+/** Reports validators that end although nobody asked them to, and those that somebody starts again. */
 class Watch {
   readonly #supervisor: Supervisor;
   readonly #network: DevNetwork;
   readonly #context: CommandContext;
+  /** Validators that others started in place of those that ended. */
+  readonly #startedByOthers = new Set<string>();
 
   constructor(supervisor: Supervisor, network: DevNetwork, context: CommandContext) {
     this.#supervisor = supervisor;
@@ -195,16 +204,33 @@ class Watch {
     }
   }
 
+  /** Validators that go on when this process ends. */
+  get startedByOthers(): readonly string[] {
+    return [...this.#startedByOthers];
+  }
+
   /** Resolves at Ctrl-C. */
   async untilStopped(): Promise<void> {
-    const { signal } = this.#context;
-    // Keeps this process alive.
-    const timer = setInterval(() => undefined, 60_000);
-    await new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      if (signal.aborted) resolve();
-    });
-    clearInterval(timer);
+    const { signal, output } = this.#context;
+    while (!signal.aborted) {
+      for (const [index, process] of this.#supervisor.processes.entries()) {
+        if (process.end !== undefined) await this.#look(process.validator, index, output);
+      }
+      await pause(pollMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Sees whether a validator that had ended answers again. */
+  async #look(validator: string, index: number, output: Output): Promise<void> {
+    const answer = await probeReady(this.#network.configs[index]?.listen.http.port ?? 0);
+    const known = this.#startedByOthers.has(validator);
+    if (answer?.ready === true && !known) {
+      this.#startedByOthers.add(validator);
+      output.note(output.colours.green(`${validator} is back and synced.`));
+    } else if (answer === undefined && known) {
+      this.#startedByOthers.delete(validator);
+      output.note(output.colours.yellow(`${validator} does not answer any more.`));
+    }
   }
 
   async #ended(index: number): Promise<void> {

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { join, relative } from 'node:path';
 import { limits, toHex } from '../../types/index.js';
 import { define, parse } from '../command.js';
-import { usageError } from '../failure.js';
+import { usageError } from '../command-error.js';
 import { createNetwork } from '../network-folder/create-network.js';
 import { maxBasePort } from '../network-folder/ports.js';
 import { softwareFolder } from '../version.js';
@@ -22,7 +22,6 @@ export const defaultWorld = join(softwareFolder, 'configs', 'devnet.yaml');
 /** `quaestor init`. */
 export function initCommand(): Command {
   const command = new Command('init')
-    .summary('make the folder of a new network')
     .description(
       'Makes the folder of a new network from a world file (members, assets, accounts): keys, the certificates of a ' +
         'consortium authority, the genesis, a folder for each validator and a profile for each member and an ' +

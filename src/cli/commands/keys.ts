@@ -13,12 +13,11 @@ import {
 import { createCertificateRequest, issueForRequest, type IdentityRole } from '../../network/pki/index.js';
 import { toHex, type PublicKey } from '../../types/index.js';
 import { define, parse } from '../command.js';
-import { usageError } from '../failure.js';
+import { usageError } from '../command-error.js';
 
 /** `quaestor keys`. */
 export function keysCommand(): Command {
   return new Command('keys')
-    .summary('signing keys and certificates')
     .description(
       'Signing keys and certificates of an institution that joins a network: the keys are made where they are used, ' +
         'only the public key and the certificate request leave that place.',

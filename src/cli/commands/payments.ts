@@ -55,5 +55,5 @@ export function paymentsCommand(): Command {
       return summary.submittable === 'all' ? exitCodes.ok : exitCodes.failed;
     },
   );
-  return new Command('payments').summary('payments files').addCommand(validate);
+  return new Command('payments').addCommand(validate);
 }

@@ -5,7 +5,7 @@ import { createLogger, type Logger } from '../../telemetry/index.js';
 import { QuaestorError } from '../../types/index.js';
 import { define } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
 import { watchCertificates } from '../network-folder/certificate-watch.js';
 import { softwareVersion } from '../version.js';
 
@@ -16,7 +16,6 @@ interface StartOptions {
 /** `quaestor start`. */
 export function startCommand(): Command {
   const command = new Command('start')
-    .summary('run one validator')
     .description(
       'Runs one validator until SIGTERM or Ctrl-C, which stop it cleanly. New certificate files are used within seconds, ' +
         'or at once after SIGHUP. Logs go to standard output.',
@@ -26,7 +25,9 @@ export function startCommand(): Command {
     command,
     'quaestor start --config data/devnet/validators/validator-1/validator.yaml',
     async ({ signal }, options) => {
-      const loaded = await loadNodeConfig(options.config, process.env);
+      // That one is for the commands of clients.
+      const { QUAESTOR_PROFILE: _profile, ...environment } = process.env;
+      const loaded = await loadNodeConfig(options.config, environment);
       if (!loaded.ok) throw loaded.error;
       const config = loaded.value;
       const genesis = await loadGenesis(config.network.genesisFile);

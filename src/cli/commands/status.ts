@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { ValidatorStatus } from '../../client/index.js';
 import { quorumOf, toHex } from '../../types/index.js';
 import { openProfile, profileOption, type ProfileOptions } from '../client/open-profile.js';
-import { define, parse } from '../command.js';
+import { define, durationOption } from '../command.js';
 import { exitCodes, type ExitCode } from '../exit-codes.js';
 import { printable, type Output } from '../output.js';
 
@@ -16,13 +16,12 @@ type Answer =
 /** `quaestor status`. */
 export function statusCommand(): Command {
   const command = new Command('status')
-    .summary('show where all validators stand')
     .description(
       'Asks every validator of the profile where it stands. Exit code 0 if a quorum answers, is synced and agrees, 3 if ' +
         'not, 4 if two of one height have different states.',
     )
     .addOption(profileOption())
-    .option('--timeout <duration>', 'how long a validator is waited for', parse.durationMs, defaultTimeoutMs);
+    .addOption(durationOption('--timeout', 'how long a validator is waited for', defaultTimeoutMs));
   return define<ProfileOptions>(
     command,
     'quaestor status --profile data/devnet/operator',
@@ -106,8 +105,17 @@ function show(output: Output, answers: readonly Answer[]): void {
     }),
   );
   for (const answer of answers) {
-    if ('error' in answer) output.line(`${answer.id}: ${printable(answer.error.message)}`);
+    if ('error' in answer) output.line(`${answer.id}: ${printable(plainReason(answer.error.message))}`);
   }
+}
+
+/** What the gRPC library says of a connection that failed, in the words of people. */
+function plainReason(message: string): string {
+  const refused = /connect ECONNREFUSED ([^\s]+?)\.?(\s|$)/.exec(message);
+  if (refused !== null) return `nothing listens at ${refused[1] ?? ''}`;
+  return message
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/ Resolution note: ?$/, '');
 }
 
 function documentOf(answer: Answer): Record<string, unknown> {

@@ -11,9 +11,9 @@ import {
   type OpenProfile,
   type ProfileOptions,
 } from '../client/open-profile.js';
-import { define, parse, type CommandContext } from '../command.js';
+import { define, durationOption, parse, type CommandContext } from '../command.js';
 import { exitCodes, type ExitCode } from '../exit-codes.js';
-import { CommandError, usageError } from '../failure.js';
+import { CommandError, usageError } from '../command-error.js';
 import { count } from '../output.js';
 import type { Payer } from '../payments/payer.js';
 import {
@@ -54,7 +54,6 @@ const maxRows = 1000;
 /** `quaestor submit`. */
 export function submitCommand(): Command {
   const command = new Command('submit')
-    .summary('pay, and wait for verified receipts')
     .description(
       'Submits one transfer, or the payments of a file (ISO 20022 pain.001.001.09 or CSV), waits until each is final, ' +
         'and verifies its receipt against the genesis. Safe to be run again: what was submitted before is recognised ' +
@@ -78,7 +77,7 @@ export function submitCommand(): Command {
     )
     .option('--save-receipts <folder>', 'keep receipts and transactions, for "quaestor verify-receipt"')
     .option('--in-flight <number>', 'payments in progress at once', parse.integer(1, 1000), 64)
-    .option('--wait <duration>', 'how long each payment is waited for', parse.durationMs, 30_000);
+    .addOption(durationOption('--wait', 'how long each payment is waited for', 30_000));
   return define<SubmitOptions>(
     command,
     'quaestor submit --from IT17M9990101600000000100001 --to CH4699701000000200002 --amount 12.50 --asset EUR --profile data/devnet/clients/bank-alba\n' +

@@ -14,7 +14,7 @@ import { toHex } from '../../types/index.js';
 import { trustGenesis, verifyReceipt } from '../../verify/index.js';
 import { define } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
 import { printable } from '../output.js';
 
 interface VerifyOptions {
@@ -26,7 +26,6 @@ interface VerifyOptions {
 /** `quaestor verify-receipt`. */
 export function verifyReceiptCommand(): Command {
   const command = new Command('verify-receipt')
-    .summary('verify a receipt offline')
     .description(
       'Verifies a receipt against nothing but a genesis file: that a quorum of validators committed the block, and that ' +
         'the block holds the result. Needs no network. With the transaction, also says what was paid.',
@@ -61,7 +60,7 @@ export function verifyReceiptCommand(): Command {
       if (!verified.ok) throw verified.error;
       const { txId, code, height, index, timeMs, signers, failedOperation } = verified.value;
       const effect = code === 'OK' ? 'executed' : `without effect: ${code}`;
-      output.line(`${output.colours.green('The receipt holds.')}`);
+      output.line(output.colours.green('The receipt holds.'));
       output.line();
       output.line(`Network       ${loaded.value.network}`);
       output.line(`Transaction   ${toHex(txId)}`);

@@ -2,7 +2,7 @@
 import type { QuaestorClient, ValidatorStatus } from '../../client/index.js';
 import { equalBytes, toHex } from '../../types/index.js';
 import { exitCodes } from '../exit-codes.js';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
 import { pause } from '../pause.js';
 
 /** Where all validators stand. */

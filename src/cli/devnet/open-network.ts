@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import type { Genesis } from '../../codec/index.js';
 import { loadGenesis, loadNodeConfig, type NodeConfig } from '../../config/index.js';
-import { usageError } from '../failure.js';
+import { usageError } from '../command-error.js';
 import { createNetwork, type CreateNetworkOptions } from '../network-folder/create-network.js';
 import { NetworkLayout } from '../network-folder/layout.js';
 

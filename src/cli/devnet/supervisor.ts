@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { formatAddress, type NodeConfig } from '../../config/index.js';
 import { exitCodes } from '../exit-codes.js';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
 import { isPortFree } from '../network-folder/ports.js';
 import { pause } from '../pause.js';
 import { shellWord } from '../version.js';

@@ -34,7 +34,7 @@ export class ValidatorProcess {
       const child = spawn(node, [...script, 'start', '--config', config], {
         detached: true,
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
-        env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+        env: { ...sharedEnvironment(), NO_COLOR: '1', FORCE_COLOR: '0' },
       });
       await new Promise<void>((resolve, reject) => {
         child.once('spawn', resolve);
@@ -64,9 +64,9 @@ export class ValidatorProcess {
     return this.#end;
   }
 
-  /** Stops it cleanly; by force when that takes too long. Says whether it was clean. */
+  /** Stops it cleanly; by force when that takes too long. Says whether it was clean, or had ended before. */
   async stop(): Promise<boolean> {
-    if (this.#end !== undefined) return this.#end.code === 0;
+    if (this.#end !== undefined) return true;
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopTimeoutMs);
     const { code } = await this.ended;
@@ -77,6 +77,14 @@ export class ValidatorProcess {
   lastLogLines(lines: number): Promise<readonly string[]> {
     return readLastLines(this.logFile, lines);
   }
+}
+
+/** Variables that would give all validators what is one's own: names, addresses, keys. The others, such as
+ * QUAESTOR_LOG_LEVEL, are meant for all. */
+const ownSettings = /^QUAESTOR_(PROFILE$|VALIDATOR$|DATA_DIR$|NETWORK_GENESIS$|LISTEN_|TLS_|KEY_)/;
+
+function sharedEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ownSettings.test(name)));
 }
 
 /** "was killed (SIGKILL)", "ended with exit code 1". */

@@ -16,7 +16,8 @@ import { genesisChainId } from '../../ledger/index.js';
 import { createAuthority, issueCertificate, type IdentityRole } from '../../network/pki/index.js';
 import type { ChainId, PublicKey, Result } from '../../types/index.js';
 import { exitCodes } from '../exit-codes.js';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
+import { isMissing } from '../is-missing.js';
 import { NetworkLayout, operatorName } from './layout.js';
 import { choosePorts } from './ports.js';
 import { renderProfile, renderValidatorConfig, type ValidatorPlace } from './render.js';
@@ -72,8 +73,8 @@ export async function createNetwork(options: CreateNetworkOptions): Promise<Crea
 }
 
 async function refuseToOverwrite(dir: string): Promise<void> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
+  const names = await readdir(dir).catch((error: unknown) => {
+    if (isMissing(error)) return [];
     throw error;
   });
   if (names.length === 0) return;

@@ -1,6 +1,6 @@
 /** Which ports the validators of a network on one machine use. */
 import { createServer } from 'node:net';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
 import { exitCodes } from '../exit-codes.js';
 
 /** Ports of one validator. */

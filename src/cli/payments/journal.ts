@@ -7,7 +7,8 @@ import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSignedTransaction, type SignedTransaction } from '../../client/index.js';
 import { toHex, type ChainId } from '../../types/index.js';
-import { CommandError } from '../failure.js';
+import { CommandError } from '../command-error.js';
+import { isMissing } from '../is-missing.js';
 
 /** A line. */
 type Entry =
@@ -38,8 +39,8 @@ export class SubmissionJournal {
   /** Opens, or makes, the journal of a chain in the folder of a profile. */
   static async open(profileDir: string, chainId: ChainId): Promise<SubmissionJournal> {
     const path = join(profileDir, `submissions-${toHex(chainId).slice(0, 16)}.jsonl`);
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (isMissing(error)) return '';
       throw error;
     });
     const { contents, completeBytes } = readEntries(text, path);

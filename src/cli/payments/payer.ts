@@ -15,7 +15,7 @@ import {
 import type { Signer } from '../../crypto/index.js';
 import { transferOf, type Payment } from '../../payments/index.js';
 import { asHeight, equalBytes } from '../../types/index.js';
-import { usageError } from '../failure.js';
+import { usageError } from '../command-error.js';
 import { openSigners, type OpenProfile } from '../client/open-profile.js';
 import { SubmissionJournal, type JournalItem } from './journal.js';
 

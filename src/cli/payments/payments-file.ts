@@ -12,7 +12,7 @@ import {
   type RejectedPayment,
 } from '../../payments/index.js';
 import { exitCodes } from '../exit-codes.js';
-import { CommandError, usageError } from '../failure.js';
+import { CommandError, usageError } from '../command-error.js';
 import { count, printable } from '../output.js';
 
 /** A payments file that was validated. */

@@ -1,6 +1,6 @@
 /** Shows what became of payments. */
 import { formatAmount } from '../../config/index.js';
-import { encodeReceipt } from '../../codec/index.js';
+import { encodeReceipt, type ResultCode } from '../../codec/index.js';
 import { toHex } from '../../types/index.js';
 import { exitCodes, type ExitCode } from '../exit-codes.js';
 import { count, formatElapsed, groupDigits, printable, type Output } from '../output.js';
@@ -85,17 +85,19 @@ export function showSummary(output: Output, result: PaymentsResult): void {
   const { reports, elapsedMs } = result;
   const tally = tallyOf(reports);
   const { bold } = output.colours;
-  if (tally.paid > 0) {
+  if (tally.paid === 1 && tally.total === 1) {
+    output.line(
+      `${bold('Final and verified')} in ${heightsOf(reports)}, ${latencyText(latenciesOf(reports))}`,
+    );
+  } else if (tally.paid > 0) {
     const perSecond = (tally.paid * 1000) / Math.max(1, elapsedMs);
     const heights = heightsOf(reports);
     output.line(
       `${bold(`${count(tally.paid, 'payment')} final and verified`)} in ${formatElapsed(elapsedMs)} ` +
-        `(${perSecond.toFixed(0)}/s), ${heights}`,
+        `(${perSecond.toFixed(0)}/s), in ${heights}`,
     );
     const latencies = latenciesOf(reports);
-    output.line(
-      `time to finality: median ${quantile(latencies, 0.5).toFixed(1)} ms, 95% within ${quantile(latencies, 0.95).toFixed(1)} ms`,
-    );
+    output.line(latencyText(latencies));
     for (const [currency, { payments, text }] of totalsOf(reports)) {
       output.line(`  ${currency} ${text.padStart(20)}  ${count(payments, 'payment')}`);
     }
@@ -125,16 +127,51 @@ function firstReason(
   const report = reports.find(({ outcome }) => outcome.kind === kind);
   if (report === undefined) return undefined;
   const { outcome, payment } = report;
-  if (outcome.kind === 'failed') return `${payment.endToEndId}: ${outcome.transaction.code}`;
+  if (outcome.kind === 'failed') return `${payment.endToEndId}: ${resultTexts[outcome.transaction.code]}`;
   return outcome.kind === 'final' ? undefined : `${payment.endToEndId}: ${outcome.message}`;
 }
+
+/** Why a transaction had no effect, in words. */
+export const resultTexts: Readonly<Record<ResultCode, string>> = {
+  OK: 'It was executed.',
+  UNKNOWN_SENDER: 'The sender is not a member of this network.',
+  SENDER_NOT_AUTHORIZED: 'The signatures do not satisfy the key policy of the sender.',
+  EXPIRED: 'Its last valid height had passed.',
+  VALIDITY_TOO_LONG: 'Its last valid height was further ahead than the network allows.',
+  DUPLICATE: 'Another transaction with the same idempotency key had been executed.',
+  ROLE_REQUIRED: 'The sender lacks the role that it needs.',
+  UNKNOWN_MEMBER: 'A member that it names does not exist.',
+  MEMBER_EXISTS: 'The member exists already.',
+  UNKNOWN_ACCOUNT: 'An account that it names does not exist.',
+  ACCOUNT_EXISTS: 'The account exists already.',
+  NOT_ACCOUNT_OWNER: 'The sender does not own the account that pays.',
+  ACCOUNT_NOT_AUTHORIZED: 'The signatures do not satisfy the key policy of the account that pays.',
+  UNKNOWN_ASSET: 'The asset does not exist.',
+  ASSET_EXISTS: 'The asset exists already.',
+  INSUFFICIENT_FUNDS: 'The account that pays does not hold enough.',
+  AMOUNT_OVERFLOW: 'The account that is paid would hold more than an account can.',
+  SAME_ACCOUNT: 'The account that pays and the one that is paid are the same.',
+};
 
 function heightsOf(reports: readonly PaymentReport[]): string {
   const heights = reports.flatMap(({ outcome }) =>
     outcome.kind === 'final' && !outcome.earlier ? [outcome.transaction.height] : [],
   );
-  const blocks = new Set(heights).size;
-  return `in ${count(blocks, 'block')} (heights ${Math.min(...heights)} to ${Math.max(...heights)})`;
+  const blocks = new Set<number>(heights);
+  const [first = 0] = blocks;
+  if (blocks.size === 1) return `block ${first}`;
+  let [low, high] = [first, first];
+  for (const height of blocks) {
+    if (height < low) low = height;
+    if (height > high) high = height;
+  }
+  return `${count(blocks.size, 'block')} (heights ${low} to ${high})`;
+}
+
+function latencyText(latencies: readonly number[]): string {
+  const ms = (share: number): string => `${quantile(latencies, share).toFixed(1)} ms`;
+  if (latencies.length === 1) return `${ms(0)} after it was submitted`;
+  return `time to finality: median ${ms(0.5)}, 95% within ${ms(0.95)}`;
 }
 
 function latenciesOf(reports: readonly PaymentReport[]): readonly number[] {

@@ -1,6 +1,6 @@
 /** Submits a payments file for a set of profiles: what `quaestor submit --payments` and `quaestor devnet run` do. */
 import type { Payment, RejectedPayment } from '../../payments/index.js';
-import { usageError } from '../failure.js';
+import { usageError } from '../command-error.js';
 import type { OpenProfile } from '../client/open-profile.js';
 import type { Output } from '../output.js';
 import { Payer } from './payer.js';
