@@ -33,9 +33,8 @@ export class OverdueWatch {
     this.#looking = true;
     this.prune().then(() => {
       this.#looking = false;
-      if (mempool.overdue(clock.monotonicMs()) === undefined) return;
-      mempool.restartDeadlines(clock.monotonicMs());
-      overdue();
+      // Said at every heartbeat for as long as it is so: the core weighs how long.
+      if (mempool.overdue(clock.monotonicMs()) !== undefined) overdue();
     }, failed);
   }
 
