@@ -112,7 +112,7 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
       for (const operation of operationsOf(envelopes[index]!)) {
         if (operation.kind !== 'transfer') continue;
         const { fromAccount, toAccount, asset, amount } = operation;
-        move(`${fromAccount}/${asset}`, -amount);
+        move(`${fromAccount}/${asset}`, 0n - amount);
         move(`${toAccount}/${asset}`, amount);
       }
     }

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import {
   readSignedTransaction,
   TransactionFailedError,
@@ -16,6 +16,7 @@ import {
 } from '../../src/client/index.js';
 import type { Operation } from '../../src/codec/index.js';
 import type { SubmitResponse__Output } from '../../src/codec/wire/quaestor/ledger/v1/SubmitResponse.js';
+import type { SubmitStreamResponse__Output } from '../../src/codec/wire/quaestor/ledger/v1/SubmitStreamResponse.js';
 import type { LedgerServiceClient } from '../../src/codec/wire/quaestor/ledger/v1/LedgerService.js';
 import { keyPairFromSeed, KeySigner } from '../../src/crypto/native/index.js';
 import { createAuthority, issueCertificate, type IdentityRole } from '../../src/network/pki/index.js';
@@ -114,12 +115,16 @@ interface Answer {
   readonly info?: { readonly reason: string };
 }
 
-const submitTo = (raw: LedgerServiceClient, envelope: Envelope): Promise<Answer> =>
-  invoke(
-    raw.submit.bind(raw) as never,
-    { envelope: { ...envelope, signatures: [...envelope.signatures] } },
-    20_000,
-  );
+/** Calls Submit. A validator that is catching up sends clients elsewhere; here it is waited for instead. */
+async function submitTo(raw: LedgerServiceClient, envelope: Envelope): Promise<Answer> {
+  let answer: Answer = {};
+  await eventually('the validator takes transactions', async () => {
+    const request = { envelope: { ...envelope, signatures: [...envelope.signatures] } };
+    answer = await invoke(raw.submit.bind(raw) as never, request, 20_000);
+    return answer.info?.reason !== 'NOT_READY';
+  });
+  return answer;
+}
 
 let turn = 0;
 /** Submits to the validators in turn, by Submit and by SubmitStream, and expects the same refusal from both. */
@@ -154,7 +159,7 @@ function stream(
   return new Promise((resolve, reject) => {
     const call = raw.submitStream();
     const outcomes: StreamOutcome[] = [];
-    call.on('data', ({ refused, finalized }) => {
+    call.on('data', ({ refused, finalized }: SubmitStreamResponse__Output) => {
       for (const { number, reason, statusCode, message } of refused) {
         outcomes.push({ number, outcome: reason, statusCode, message });
       }
@@ -171,7 +176,9 @@ function stream(
   });
 }
 
+/** What an account holds once all that was submitted is final everywhere: other connections than the client's submit. */
 async function balance(account: string, asset: string): Promise<bigint> {
+  await network.agreed();
   const state = await client.getAccount(account, { assets: [asset] });
   return state.balances.find((holding) => holding.asset === asset)?.amount ?? 0n;
 }
@@ -727,17 +734,17 @@ function halfCall(
 }
 
 /** How a TLS client fares: `open` when it may talk, else why not. In TLS 1.3 a refusal comes after the handshake. */
-function tlsOutcome(port: number, options: Parameters<typeof connectTls>[0]): Promise<string> {
+function tlsOutcome(port: number, options: ConnectionOptions): Promise<string> {
   return new Promise((resolve) => {
     const socket = connectTls({
-      ...(options as object),
+      ...options,
       port,
       host: '127.0.0.1',
       servername: 'localhost',
       ALPNProtocols: ['h2'],
       checkServerIdentity: () => undefined,
     });
-    socket.once('error', ({ message }) => resolve(message));
+    socket.once('error', (error: Error) => resolve(error.message));
     socket.once('close', () => resolve('closed'));
     // A server that lets somebody in greets with its settings.
     socket.once('data', () => {

@@ -53,7 +53,7 @@ export async function sealed(payload: Uint8Array, signer: Signer, chainId: Chain
 
 /** Bytes of an envelope as SubmitStream takes them. */
 export const envelopeBytes = ({ payload, signatures }: Envelope): Uint8Array =>
-  encodeTransactionEnvelope({ payload, signatures: [...signatures] });
+  encodeTransactionEnvelope({ payload, signatures } as TransactionEnvelope);
 
 export const transferOf = (
   fromAccount: string,

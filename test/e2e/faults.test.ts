@@ -107,11 +107,10 @@ describe('four validators under load', () => {
         const answers = await statuses();
         return answers.length === 2 && answers.every(({ connectedValidators }) => connectedValidators === 2);
       });
-      const heights = (await statuses()).map(({ height }) => height);
 
       const member = await network.member('bank-alba');
-      const sign = () =>
-        signPayment(routes.alba, member, network.chainId, { validUntilHeight: Math.max(...heights) + 900 });
+      const validUntilHeight = Math.max(...(await statuses()).map(({ height }) => height)) + 900;
+      const sign = () => signPayment(routes.alba, member, network.chainId, { validUntilHeight });
       // Through the SDK, which knows all four.
       const client = network.connect(network.clientOptions(member.tls));
       const asked = await Promise.all([sign(), sign(), sign()]);
@@ -121,10 +120,8 @@ describe('four validators under load', () => {
       )) {
         const { reason } = outcome as { reason: unknown };
         expect(reason).toBeInstanceOf(NoQuorumError);
-        expect(reason).toMatchObject({
-          code: 'NO_QUORUM',
-          message: expect.stringMatching(/no quorum/) as string,
-        });
+        expect((reason as NoQuorumError).code).toBe('NO_QUORUM');
+        expect((reason as NoQuorumError).message).toContain('no quorum');
       }
       // As a client of any language sees it, at each of the survivors.
       for (const { clientAddress } of survivors) {
@@ -145,16 +142,19 @@ describe('four validators under load', () => {
       for (const survivor of survivors) {
         // Nothing is wrong with these two: an orchestrator must not restart them.
         expect(await survivor.http('/healthz')).toMatchObject({ status: 200 });
-        expect(await survivor.http('/readyz')).toMatchObject({ status: 200 });
+        await survivor.ready();
       }
-      expect((await statuses()).map(({ height }) => height)).toEqual(heights);
+      for (const { txId } of pending) {
+        await expect(client.getTransaction(txId)).rejects.toMatchObject({ code: 'TRANSACTION_NOT_FOUND' });
+      }
+      const heightsBefore = (await statuses()).map(({ height }) => height);
 
       for (const victim of victims) victim.start();
       await network.whole();
       for (const transaction of pending) {
         const final = await client.submit(transaction);
         expect(final.code).toBe('OK');
-        expect(final.height).toBeGreaterThan(Math.max(...heights));
+        expect(final.height).toBeGreaterThan(Math.max(...heightsBefore));
       }
       await progress();
     }),

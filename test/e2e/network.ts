@@ -242,7 +242,7 @@ export class TestNetwork {
 
   /** Stops all processes cleanly. */
   async stopAll(): Promise<void> {
-    await Promise.all(this.validators.map((validator) => (validator.running ? validator.stop() : undefined)));
+    await Promise.all(this.validators.filter(({ running }) => running).map((validator) => validator.stop()));
   }
 
   /** Kills what still runs and removes the folder. */
