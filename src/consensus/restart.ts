@@ -6,8 +6,9 @@ import type { SignedNewView } from '../codec/model.js';
 import { asView, equalBytes, invariant } from '../types/index.js';
 import { parseNewView, parsePreparedCertificate } from './authenticate.js';
 import { deriveNewView } from './new-view.js';
+import { discardBlocks } from './finality.js';
 import type { Outbox } from './outbox.js';
-import { emptyState, learnBlock, slotAt, type ReplicaState } from './state.js';
+import { emptyState, learnBlock, slotAt, type KnownBlock, type ReplicaState } from './state.js';
 import type {
   BlockRef,
   ConsensusConfig,
@@ -64,6 +65,7 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
   restoreView(state, out, newView);
   if (config.self === undefined) return state;
   for (const vote of votes.sort((left, right) => left.height - right.height)) restoreVote(state, vote);
+  sortOutBlocks(state, out);
   if (state.changing) askAgain(state, out, draft);
   else sayAgain(state, out, votes);
   return state;
@@ -121,6 +123,26 @@ function restoreVote(state: ReplicaState, vote: VoteRecord): void {
     source: proposal?.source ?? slot.logged.header.proposer,
     fresh: false,
   };
+}
+
+/**
+ * The driver has the bodies of all blocks in the log, and their transactions wait for these blocks. What the view that
+ * goes on has given up is let go of now; while a view is being changed, the next one decides.
+ */
+function sortOutBlocks(state: ReplicaState, out: Outbox): void {
+  const dropped: KnownBlock[] = [];
+  for (const { logged, accepted, prepared, rounds } of state.slots.values()) {
+    if (logged === undefined) continue;
+    const known = learnBlock(state, logged);
+    known.restored = true;
+    const wanted =
+      state.changing ||
+      [accepted?.known.block, prepared, rounds.get(state.view)?.proposal?.block].some(
+        (block) => block !== undefined && equalBytes(block.digest, logged.digest),
+      );
+    if (!wanted) dropped.push(known);
+  }
+  discardBlocks(state, out, dropped);
 }
 
 function askAgain(state: ReplicaState, out: Outbox, draft: NewViewStatement | undefined): void {

@@ -49,6 +49,8 @@ export interface Tip {
 export interface KnownBlock {
   block: BlockRef;
   execution: 'none' | 'running' | 'valid' | 'invalid' | 'refused';
+  /** The driver has its bodies from the log. */
+  restored: boolean;
 }
 
 /** The primary's signed proposal in a view, whether or not it could be accepted yet. */
@@ -308,7 +310,7 @@ export function learnBlock(state: ReplicaState, block: BlockRef): KnownBlock {
   const key = toHex(block.digest);
   const known = state.blocks.get(key);
   if (known === undefined) {
-    const added: KnownBlock = { block, execution: 'none' };
+    const added: KnownBlock = { block, execution: 'none', restored: false };
     state.blocks.set(key, added);
     return added;
   }
@@ -333,7 +335,7 @@ export function findBlock(state: ReplicaState, slot: Slot, digest: Digest): Know
 /** Forgets a block; true when the driver holds something for it. */
 export function forgetBlock(state: ReplicaState, known: KnownBlock): boolean {
   state.blocks.delete(toHex(known.block.digest));
-  return known.execution !== 'none';
+  return known.execution !== 'none' || known.restored;
 }
 
 /** Stops for good. */

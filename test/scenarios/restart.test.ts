@@ -262,6 +262,29 @@ describe('restart', () => {
   });
 });
 
+describe('a block that was voted for before a restart', () => {
+  // The driver keeps its transactions for it. If it were not told, they would wait for it for ever.
+  it('is given up towards the driver when the next view does not take it over', () => {
+    const net = new TestNet({ n: 4 });
+    const block = net.replica(0).propose();
+    net.deliver(both(ofKind('prePrepare'), toReplica(1)));
+    net.drop();
+    timeOut(net, 1);
+    net.drop();
+    // It was leaving the view in one case, and had not yet in the other.
+    for (const index of [0, 1]) net.replica(index).restart();
+    timeOut(net, 0, 2, 3);
+    recover(net);
+    expect(net.views().every((view) => view.startsWith('1'))).toBe(true);
+    for (const index of [0, 1]) {
+      const discarded = net
+        .replica(index)
+        .effects.flatMap((effect) => (effect.kind === 'discard' ? effect.digests.map(toHex) : []));
+      expect(discarded).toContain(toHex(block.digest));
+    }
+  });
+});
+
 describe('restart of everybody after a long trouble (pitfall 22)', () => {
   it('is followed by short timeouts, and by progress', () => {
     const net = new TestNet({ n: 4 });
