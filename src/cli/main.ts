@@ -4,6 +4,9 @@ import { CommanderError } from 'commander';
 import { exitCodes } from './exit-codes.js';
 import { buildProgram } from './program.js';
 
+// The gRPC library would write lines of its own to standard error; what it meets is reported by us.
+process.env['GRPC_VERBOSITY'] ??= 'NONE';
+
 // Whoever reads the output may have seen enough: `quaestor blocks list | head`.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -37,7 +37,13 @@ export function startCommand(): Command {
       const version = softwareVersion();
       log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
       const failed = defects(log);
-      const validator = await startValidator({ config, genesis: genesis.value, log, version });
+      const validator = await startValidator({ config, genesis: genesis.value, log, version }).catch(
+        (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
+          throw error;
+        },
+      );
       try {
         await runUntilStopped(validator, config, log, signal, failed);
       } finally {
