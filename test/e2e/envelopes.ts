@@ -3,6 +3,7 @@ import {
   encodeTransactionEnvelope,
   encodeTransactionPayload,
   type Operation,
+  type TransactionEnvelope,
 } from '../../src/codec/index.js';
 import { transactionId, transactionSigningBytes, type Signer } from '../../src/crypto/index.js';
 import { asAmount, asHeight, type ChainId } from '../../src/types/index.js';
