@@ -388,6 +388,7 @@ export class ReplicaDriver {
     this.#options.observer.judging(block);
     this.#proposals.judge(block, source, fresh).then(
       ({ outcome, reason }) => {
+        if (outcome === 'dropped') return;
         this.#options.observer.judged(block, outcome, reason);
         this.dispatch({
           kind: 'executed',

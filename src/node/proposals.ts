@@ -11,7 +11,8 @@ import type { Clock } from './ports.js';
 
 /** What came of judging a proposed block. */
 export interface Verdict {
-  readonly outcome: 'valid' | 'invalid' | 'refused';
+  /** `dropped`: nobody wants to know any more. */
+  readonly outcome: 'valid' | 'invalid' | 'refused' | 'dropped';
   readonly reason?: string;
 }
 
@@ -133,5 +134,5 @@ function mismatchOf({ header }: BlockRef, execution: Execution): string | undefi
 /** A function, since the field changes while others are awaited. */
 const isDropped = (judging: Judging): boolean => judging.dropped;
 
-const dropped: Verdict = { outcome: 'refused', reason: 'it was given up' };
+const dropped: Verdict = { outcome: 'dropped' };
 const invalid = (reason: string): Verdict => ({ outcome: 'invalid', reason });
