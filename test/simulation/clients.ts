@@ -33,6 +33,8 @@ export interface Order {
   /** A correct validator has said that it expired. */
   expired: boolean;
   attempts: number;
+  /** Validator that was asked last. */
+  asked: number;
 }
 
 export interface ClientsParts {
@@ -156,6 +158,7 @@ export class Clients {
       reason: undefined,
       expired: false,
       attempts: 0,
+      asked: -1,
     };
     this.orders.push(order);
     this.#open++;
@@ -166,7 +169,10 @@ export class Clients {
     if (order.state !== 'open') return;
     const { time, random, trace, machines, options } = this.#parts;
     order.attempts++;
-    const machine = random.pick(machines);
+    // Another one than the last time.
+    const others = machines.filter(({ index }) => machines.length === 1 || index !== order.asked);
+    const machine = random.pick(others);
+    order.asked = machine.index;
     const driver = machine.replica?.driver;
     const again = (delayMs: number): void => {
       time.in(delayMs, () => this.#submit(order));
@@ -189,7 +195,7 @@ export class Clients {
     submission.checked.catch((error: unknown) =>
       this.#parts.fail(`DEFECT: submit rejected with ${String(error)}`),
     );
-    time.in(options.clients.resubmitMs * (1 + order.attempts * random.between(0.5, 1)), () => {
+    time.in(options.clients.resubmitMs * (1 + Math.min(order.attempts, 4) * random.between(0.2, 0.6)), () => {
       if (order.state !== 'open') return;
       if (random.chance(0.3)) submission.cancel();
       this.#submit(order);

@@ -127,8 +127,9 @@ export function processClock(time: VirtualTime, skew: Skew, alive: () => boolean
   return {
     wallMs: () => epochMs + skew.wallOffsetMs + time.nowMs * skew.rate,
     monotonicMs: () => (time.nowMs - startedMs) * skew.rate,
+    // Whole milliseconds and at least one, as those of Node.
     setTimer: (delayMs, callback) =>
-      time.in(delayMs / skew.rate, () => {
+      time.in(Math.max(1, Math.trunc(delayMs)) / skew.rate, () => {
         if (alive()) callback();
       }),
     defer: (callback) => {

@@ -55,8 +55,11 @@ for (let seed = first; done < count && (count !== Infinity || Date.now() < endMs
   await new Promise((resolve) => setImmediate(resolve));
 }
 const seconds = (Date.now() - startedMs) / 1000;
+const { user, system } = process.cpuUsage();
 for (const [what, value] of [...totals].sort()) print(`${String(value).padStart(12)}  ${what}`);
-print(`${done} simulations in ${seconds.toFixed(1)} s: ${(done / seconds).toFixed(1)} a second`);
+print(
+  `${done} simulations in ${seconds.toFixed(1)} s: ${(done / seconds).toFixed(1)} a second, ${((user + system) / 1000 / done).toFixed(1)} ms of processor time each`,
+);
 print(
   `longest stall after calm: ${stall.ms.toFixed(0)} ms (seed ${stall.seed}); longest until all is final: ${settling.ms.toFixed(0)} ms (seed ${settling.seed})`,
 );

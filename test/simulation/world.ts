@@ -48,6 +48,7 @@ export class World {
   #calmSinceMs: number | undefined;
   #lastProgressMs = 0;
   #longestStallMs = 0;
+  #waiting = false;
   #failure: string | undefined;
 
   constructor(options: SimulationOptions, traceLines?: number) {
@@ -130,7 +131,8 @@ export class World {
     let endMs = Infinity;
     await this.#time.run(() => {
       if (this.#failure !== undefined) return true;
-      if (this.#time.count > maxEvents) this.fail(`LIVELOCK: ${maxEvents} events, and ${this.#whatIsMissing()}`);
+      if (this.#time.count > maxEvents)
+        this.fail(`LIVELOCK: ${maxEvents} events, and ${this.#whatIsMissing()}`);
       if (this.#calmSinceMs !== undefined && !settled && this.#isSettled()) {
         settled = true;
         endMs = this.#time.nowMs;
@@ -312,6 +314,7 @@ export class World {
       for (const other of this.#machines) if (one.index < other.index) this.#connect(one.index, other.index);
     }
     this.#clients.probe();
+    this.#watchWork();
   }
 
   #correct(): readonly Machine[] {
@@ -325,14 +328,15 @@ export class World {
       const head = machine.store?.head();
       const { replica } = machine;
       if (replica === undefined || head?.height !== (tip?.height ?? 0)) return false;
-      return !replica.mempool.hasPending();
+      const { pending, inFlight } = replica.mempool.stats();
+      return pending === 0 && inFlight === 0;
     });
   }
 
   #whatIsMissing(): string {
     const heads = this.#correct().map((machine) => {
       const snapshot = machine.replica?.driver.snapshot();
-      return `${machine.index}: height ${machine.store?.head()?.height ?? 0} view ${snapshot?.view ?? '-'}${snapshot?.viewChangeInProgress === true ? ' changing' : ''}${snapshot?.syncing === true ? ' syncing' : ''} pending ${machine.replica?.mempool.stats().pending ?? '-'}`;
+      return `${machine.index}: height ${machine.store?.head()?.height ?? 0} view ${snapshot?.view ?? '-'}${snapshot?.viewChangeInProgress === true ? ' changing' : ''}${snapshot?.syncing === true ? ' syncing' : ''} pending ${machine.replica?.mempool.stats().pending ?? '-'} in flight ${machine.replica?.mempool.stats().inFlight ?? '-'}`;
     });
     return `${this.#clients.open} orders have no answer; chain ${this.#checker.chain.length}; ${heads.join('; ')}`;
   }
@@ -363,8 +367,17 @@ export class World {
 
   #progress(): void {
     if (this.#calmSinceMs === undefined) return;
-    this.#longestStallMs = Math.max(this.#longestStallMs, this.#time.nowMs - this.#lastProgressMs);
+    if (this.#waiting)
+      this.#longestStallMs = Math.max(this.#longestStallMs, this.#time.nowMs - this.#lastProgressMs);
     this.#lastProgressMs = this.#time.nowMs;
+  }
+
+  /** Watches from now on whether a correct replica has something to commit: time without work is no stall. */
+  #watchWork(): void {
+    const waiting = this.#correct().some((machine) => (machine.replica?.mempool.stats().pending ?? 0) > 0);
+    if (waiting && !this.#waiting) this.#lastProgressMs = this.#time.nowMs;
+    this.#waiting = waiting;
+    this.#time.in(10, () => this.#watchWork());
   }
 
   #note(text: string): void {
