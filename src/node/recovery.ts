@@ -13,7 +13,7 @@ import {
 } from '../ledger/index.js';
 import { decodeBlockHeader } from '../codec/index.js';
 import type { LogEntry, Store } from '../storage/types.js';
-import { asDigest, asHeight, fromHex, invariant, QuaestorError } from '../types/index.js';
+import { asDigest, asHeight, fromHex, invariant, QuaestorError, toHex } from '../types/index.js';
 import type { ChainId, Digest, Height } from '../types/index.js';
 import { unframeBodies } from './body-framing.js';
 import { decodeFailure } from './corrupt-log.js';
@@ -105,7 +105,12 @@ function readEntries(
     if (!record.ok) throw decodeFailure(`${entry.name}: ${record.error}`);
     log.push(record.value);
   }
-  return { log, bodies };
+  // Of a height that was voted for in several views, the log keeps the bodies of all blocks, but only the last block
+  // itself. The others were given up: nobody would ever release their transactions again.
+  const kept = new Set(
+    log.flatMap((record) => (record.kind === 'block' ? [toHex(record.block.digest)] : [])),
+  );
+  return { log, bodies: bodies.filter(({ digest }) => kept.has(toHex(digest))) };
 }
 
 function readBodies(entry: LogEntry, chainId: ChainId): readonly CheckedTransaction[] {
