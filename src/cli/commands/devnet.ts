@@ -3,7 +3,7 @@ import { join, relative, resolve } from 'node:path';
 import type { QuaestorClient } from '../../client/index.js';
 import { limits, toHex } from '../../types/index.js';
 import { openProfile, openProfiles } from '../client/open-profile.js';
-import { define, durationOption, parse, type CommandContext } from '../command.js';
+import { define, durationOption, InterruptedError, parse, type CommandContext } from '../command.js';
 import { waitForAgreement, waitForConnections } from '../devnet/agreement.js';
 import { probeReady } from '../devnet/http-probe.js';
 import { openNetwork, type DevNetwork } from '../devnet/open-network.js';
@@ -36,6 +36,8 @@ interface RunOptions {
 
 /** How often it is looked whether a validator is back. */
 const pollMs = 500;
+/** How often it is looked whether npm is still there. */
+const parentPollMs = 500;
 const defaultPayments = join(softwareFolder, 'configs', 'payments', 'treasury-2026-11.xml');
 
 /** `quaestor devnet`. */
@@ -67,8 +69,32 @@ export function devnetCommand(): Command {
       'stop after the payments; exit code 0 only if all are final, verified, and all validators agree',
     )
     .addOption(durationOption('--timeout', 'how long each payment is waited for', 60_000));
-  define<RunOptions>(run, 'quaestor devnet run --once', runDevnet);
+  define<RunOptions>(run, 'quaestor devnet run --once', (context, options) =>
+    stoppable(context, (signal) => runDevnet({ ...context, signal }, options)),
+  );
   return new Command('devnet').addCommand(run);
+}
+
+/**
+ * Runs work that also stops when the terminal is closed, or when npm, which ran this process, is ended: npm passes its
+ * signal on to the shell between them only.
+ */
+async function stoppable<T>(context: CommandContext, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const gone = new AbortController();
+  const stop = (): void => gone.abort(new InterruptedError());
+  process.on('SIGHUP', stop);
+  const parent = process.ppid;
+  const byNpm = process.env['npm_lifecycle_event'] !== undefined;
+  const timer = setInterval(() => {
+    if (byNpm && process.ppid !== parent) stop();
+  }, parentPollMs);
+  timer.unref();
+  try {
+    return await work(AbortSignal.any([context.signal, gone.signal]));
+  } finally {
+    clearInterval(timer);
+    process.off('SIGHUP', stop);
+  }
 }
 
 async function runDevnet(context: CommandContext, options: RunOptions): Promise<ExitCode> {
