@@ -36,6 +36,8 @@ export interface CheckerOptions {
   readonly genesis: Genesis;
   readonly isCorrect: (validator: number) => boolean;
   readonly fail: (message: string) => void;
+  /** Latest wall-clock time that a block may have now. */
+  readonly latestTimeMs: () => number;
 }
 
 export class Checker {
@@ -88,8 +90,11 @@ export class Checker {
     switch (message.kind) {
       case 'prePrepare': {
         const header = decodeBlockHeader(message.header);
-        if (!header.ok) return this.#fail(`replica ${validator} proposes a malformed header`);
-        return this.#vote(
+        if (!header.ok) {
+          this.#fail(`replica ${validator} proposes a malformed header`);
+          return;
+        }
+        this.#vote(
           validator,
           message.signature.validator,
           'prePrepare',
@@ -97,10 +102,11 @@ export class Checker {
           header.value.height,
           headerDigest(message.header),
         );
+        return;
       }
       case 'prepare':
-      case 'commit':
-        return this.#vote(
+      case 'commit': {
+        this.#vote(
           validator,
           message.signature.validator,
           message.kind,
@@ -108,6 +114,8 @@ export class Checker {
           message.height,
           message.digest,
         );
+        return;
+      }
       case 'viewChange': {
         const body = decodeViewChange(message.viewChange);
         if (body.ok && body.value.validator === validator)
@@ -154,10 +162,10 @@ export class Checker {
         equalBytes(stored.headerBytes, block.headerBytes) &&
         sameList(stored.envelopes, block.envelopes) &&
         sameList(stored.results, block.results);
-      if (!same)
-        return this.#fail(
-          `STORE: block ${block.height} of replica ${validator} is not the one that was committed`,
-        );
+      if (!same) {
+        this.#fail(`STORE: block ${block.height} of replica ${validator} is not the one that was committed`);
+        return;
+      }
     }
     if (head !== this.chain.length) return;
     const state = await stateOf(store, head);
@@ -177,13 +185,20 @@ export class Checker {
   #append(commit: BlockCommit): void {
     const { height, digest, headerBytes, envelopes, results } = commit.block;
     const header = decodeBlockHeader(headerBytes);
-    if (!header.ok) return this.#fail(`CHAIN: the header of block ${height} is malformed`);
+    if (!header.ok) {
+      this.#fail(`CHAIN: the header of block ${height} is malformed`);
+      return;
+    }
     const below = this.chain.at(-1);
     const { prevHash, timeMs, transactionsRoot, resultsRoot, transactionCount } = header.value;
     if (below !== undefined && !equalBytes(prevHash, below.digest))
       this.#fail(`CHAIN: block ${height} does not link to the one below`);
     if (timeMs <= (below?.timeMs ?? this.#options.genesis.timeMs))
       this.#fail(`CHAIN: block ${height} is not later than the one below`);
+    if (timeMs > this.#options.latestTimeMs())
+      this.#fail(
+        `TIME: block ${height} is ${timeMs - this.#options.latestTimeMs()} ms too far in the future`,
+      );
     if (
       transactionCount !== envelopes.length ||
       !equalBytes(merkleRoot(envelopes.map((item) => merkleLeafHash(item))), transactionsRoot)

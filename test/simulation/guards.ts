@@ -17,9 +17,9 @@ const targets: readonly (readonly [Target, string])[] = [
   [Math as unknown as Target, 'random'],
   [globalThis.crypto as unknown as Target, 'getRandomValues'],
   [globalThis.crypto as unknown as Target, 'randomUUID'],
-  [globalThis as unknown as Target, 'setTimeout'],
-  [globalThis as unknown as Target, 'setInterval'],
-  [globalThis as unknown as Target, 'setImmediate'],
+  [globalThis, 'setTimeout'],
+  [globalThis, 'setInterval'],
+  [globalThis, 'setImmediate'],
 ];
 
 /** Runs `work` with the machine's nondeterminism out of reach. */

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { installNativeSha256 } from '../../src/crypto/native/sha256.js';
+import { regressions } from './regressions.js';
 import { report, simulate } from './run.js';
 
 const { values } = parseArgs({
@@ -12,6 +13,8 @@ const { values } = parseArgs({
     count: { type: 'string' },
     minutes: { type: 'string', default: '1' },
     trace: { type: 'string', default: '120' },
+    /** The simulations of regressions.ts instead of seeds. */
+    regressions: { type: 'boolean', default: false },
     /** Names each seed before it runs: for one that never ends. */
     verbose: { type: 'boolean', default: false },
   },
@@ -19,7 +22,12 @@ const { values } = parseArgs({
 
 installNativeSha256();
 const first = Number(values.seed);
-const count = values.count === undefined ? Infinity : Number(values.count);
+const given = values.regressions ? regressions.map(({ options }) => options) : [];
+const count = values.regressions
+  ? given.length
+  : values.count === undefined
+    ? Infinity
+    : Number(values.count);
 const endMs = Date.now() + Number(values.minutes) * 60_000;
 const startedMs = Date.now();
 const lines = Number(values.trace);
@@ -37,7 +45,8 @@ let settling = { ms: 0, seed: 0 };
 let done = 0;
 for (let seed = first; done < count && (count !== Infinity || Date.now() < endMs); seed++) {
   if (values.verbose) process.stderr.write(`seed ${seed}\n`);
-  const result = await simulate(seed, {}, lines);
+  const options = given[done];
+  const result = await simulate(options?.seed ?? seed, options, lines);
   const { outcome } = result;
   done++;
   add('blocks', outcome.height);

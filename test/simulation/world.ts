@@ -5,7 +5,7 @@ import { decodeConsensusMessage } from '../../src/codec/index.js';
 import { asValidatorIndex, equalBytes } from '../../src/types/index.js';
 import { Checker } from './checker.js';
 import { Clients } from './clients.js';
-import { VirtualTime } from './clock.js';
+import { epochMs, VirtualTime } from './clock.js';
 import { planFaults, stop } from './faults.js';
 import { simGenesis, validatorKey } from './genesis.js';
 import { historyFor } from './history.js';
@@ -96,7 +96,10 @@ export class World {
         villainOf(this.#machines[index]!, strategies, { options, genesis, time, random, send }),
       );
     }
-    this.#checker = new Checker({ genesis, isCorrect, fail });
+    // A correct replica has accepted it by its own clock, which may be as wrong as any.
+    const latestTimeMs = (): number =>
+      epochMs + time.nowMs * (1 + maxDrift) + maxSkewMs + options.parameters.maxClockSkewMs;
+    this.#checker = new Checker({ genesis, isCorrect, fail, latestTimeMs });
     this.#clients = new Clients({
       options,
       chainId: genesisChainId(genesis),

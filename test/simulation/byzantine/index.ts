@@ -1,4 +1,5 @@
 /** What faulty validators do. */
+import { badBlocks } from './bad-blocks.js';
 import { doubleVotes, twins } from './equivocation.js';
 import { forging } from './forgery.js';
 import { lyingHistory, replaying, rubbish, withholding } from './noise.js';
@@ -19,6 +20,7 @@ export const strategies = {
   wildViews,
   forgetful,
   splitViews,
+  badBlocks,
   forging,
   withholding,
   rubbish,

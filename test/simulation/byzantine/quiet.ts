@@ -24,11 +24,11 @@ export const selective: StrategyMaker = ({ random, peers }) => {
 };
 
 /** Is just fast enough, or not quite. */
-export const slow: StrategyMaker = ({ random, send, later }) => {
-  const delayMs = random.pick([50, 140, 280, 500]);
+export const slow: StrategyMaker = (villain) => {
+  const delayMs = villain.random.pick([50, 140, 280, 500]);
   return {
     outgoing: ({ to, packet }) => {
-      later(delayMs, () => send(to, packet));
+      villain.later(delayMs, () => villain.send(to, packet));
       return [];
     },
   };
