@@ -3,4 +3,5 @@
  * bytes and says who sent them; what they mean it does not know.
  */
 export { createPeerNetwork } from './network.js';
+export { prepareTls } from './tls.js';
 export * from './types.js';

@@ -19,11 +19,17 @@ export function certificateFingerprint(der: Uint8Array): Uint8Array {
 }
 
 /**
- * Checks that the PEM texts belong together and name this validator.
+ * Checks that the PEM texts belong together, hold now and name this validator. `title` is how errors call the
+ * certificate.
  *
- * @throws QuaestorError TLS_MATERIAL_INVALID or TLS_IDENTITY_MISMATCH.
+ * @throws QuaestorError TLS_MATERIAL_INVALID, TLS_CERTIFICATE_EXPIRED or TLS_IDENTITY_MISMATCH.
  */
-export function prepareTls(material: TlsMaterial, network: string, self: PeerValidator): TlsContext {
+export function prepareTls(
+  material: TlsMaterial,
+  network: string,
+  self: Pick<PeerValidator, 'id'>,
+  title = 'The TLS certificate',
+): TlsContext {
   let leaf: X509Certificate;
   try {
     leaf = new X509Certificate(firstPem(material.certificatePem));
@@ -36,17 +42,26 @@ export function prepareTls(material: TlsMaterial, network: string, self: PeerVal
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new QuaestorError(
       'TLS_MATERIAL_INVALID',
-      `The TLS certificate, its private key or the authority's certificate cannot be used: ${reason}. ` +
+      `${title}, its private key or the authority's certificate cannot be used: ${reason}. ` +
         'Check the files named in the configuration.',
       { reason },
       cause,
+    );
+  }
+  const nowMs = Date.now();
+  if (nowMs < Date.parse(leaf.validFrom) || nowMs > Date.parse(leaf.validTo)) {
+    throw new QuaestorError(
+      'TLS_CERTIFICATE_EXPIRED',
+      `${title} has expired or does not hold yet: it holds from ${leaf.validFrom} to ${leaf.validTo}, and nobody ` +
+        'would accept a connection with it. Have a new one issued, or correct the clock of this machine.',
+      { validFrom: leaf.validFrom, validTo: leaf.validTo },
     );
   }
   const named = namedValidator(leaf.raw, network, [self]);
   if (!named.ok) {
     throw new QuaestorError(
       'TLS_IDENTITY_MISMATCH',
-      `The TLS certificate must name validator "${self.id}" of network "${network}": ${named.error}`,
+      `${title} must name validator "${self.id}" of network "${network}": ${named.error}`,
       { validator: self.id, network },
     );
   }
@@ -66,11 +81,11 @@ function contextOptions(material: TlsMaterial): SecureContextOptions {
 }
 
 /** Which of the validators a certificate names; the error says why none. */
-export function namedValidator(
+export function namedValidator<Validator extends Pick<PeerValidator, 'id'>>(
   der: Uint8Array,
   network: string,
-  validators: readonly PeerValidator[],
-): Result<PeerValidator, string> {
+  validators: readonly Validator[],
+): Result<Validator, string> {
   const identity = readIdentity(der);
   if (!identity.ok) return err(identity.error.message);
   const { network: named, role, id } = identity.value;

@@ -7,7 +7,7 @@ import type { Genesis } from '../codec/index.js';
 import { formatAddress, type NodeConfig } from '../config/index.js';
 import { createVerifierPool, installNativeSha256, openKeyFile } from '../crypto/native/index.js';
 import { genesisChainId, seedHashTables } from '../ledger/index.js';
-import { createPeerNetwork, type FetchedBlock } from '../network/index.js';
+import { createPeerNetwork, prepareTls, type FetchedBlock, type TlsMaterial } from '../network/index.js';
 import { openStore, type Store } from '../storage/index.js';
 import {
   apiMetrics,
@@ -99,6 +99,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
         `${toHex(signer.publicKey)}. Use the key file that belongs to this validator.`,
     );
   }
+  const clientTls = await readClientTls(options);
   const metrics = createMetrics({ version, validator: config.validator });
   const health = new HealthState();
   health.update({ signerReady: true, quorum });
@@ -211,7 +212,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
 
   const surface = {
     network: genesis.network,
-    tls: await readTls(config.tls.client),
+    tls: clientTls,
     health: healthPort,
     log,
     metrics: apiMetrics(metrics),
@@ -254,10 +255,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     store,
     failed,
     async reloadCertificates() {
-      const [peerTls, clientTls] = await Promise.all([readTls(config.tls.peer), readTls(config.tls.client)]);
+      const [peerTls, newClientTls] = await Promise.all([readTls(config.tls.peer), readClientTls(options)]);
       network.reloadTls(peerTls);
-      ledgerServer.reloadTls(clientTls);
-      adminServer.reloadTls(clientTls);
+      ledgerServer.reloadTls(newClientTls);
+      adminServer.reloadTls(newClientTls);
       log.info({ code: 'CERTIFICATE_RELOADED' }, 'New certificates are used for new connections.');
     },
     stop() {
@@ -278,4 +279,11 @@ async function* serveBlocks(
     if (block?.certificate === undefined) return;
     yield { headerBytes: block.headerBytes, certificate: block.certificate, envelopes: block.envelopes };
   }
+}
+
+/** The certificate for clients, checked as they check it: the SDK accepts no server that does not name its validator. */
+async function readClientTls({ config, genesis }: ValidatorOptions): Promise<TlsMaterial> {
+  const material = await readTls(config.tls.client);
+  prepareTls(material, genesis.network, { id: config.validator }, 'The TLS certificate for clients');
+  return material;
 }

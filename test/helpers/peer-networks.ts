@@ -44,8 +44,9 @@ export function makeSigner(): Signer {
 export async function tlsFor(
   authority: KeyAndCertificate,
   identity: CertificateIdentity,
+  held = validity,
 ): Promise<TlsMaterial> {
-  const issued = await issueCertificate(authority, { identity, hosts: ['localhost', '127.0.0.1'] }, validity);
+  const issued = await issueCertificate(authority, { identity, hosts: ['localhost', '127.0.0.1'] }, held);
   return { caPem: authority.certificatePem, ...issued };
 }
 

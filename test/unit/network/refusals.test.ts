@@ -313,7 +313,7 @@ describe('a validator that dials', () => {
 });
 
 describe('a network', () => {
-  it('does not start with the certificate of another validator, or with a key of another certificate', async () => {
+  it('does not start with a certificate of another validator, of the past or the future, or without its key', async () => {
     const consortium = await makeConsortium(2);
     const [one, two] = [consortium.node(0).tls, consortium.node(1).tls];
     const make = (tls: TlsMaterial) => () =>
@@ -333,6 +333,13 @@ describe('a network', () => {
     expect(make({ ...one, privateKeyPem: two.privateKeyPem })).toThrow(
       expect.objectContaining({ code: 'TLS_MATERIAL_INVALID' }),
     );
+    const identity = { network, role: 'validator', id: consortium.validators[0]!.id } as const;
+    for (const days of [-100, 100]) {
+      const held = { nowMs: Date.now() + days * 86_400_000, days: 30 };
+      expect(make(await tlsFor(consortium.authority, identity, held))).toThrow(
+        expect.objectContaining({ code: 'TLS_CERTIFICATE_EXPIRED' }),
+      );
+    }
     expect(make({ ...one, certificatePem: 'nothing' })).toThrow(
       expect.objectContaining({ code: 'TLS_MATERIAL_INVALID' }),
     );
