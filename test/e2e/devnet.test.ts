@@ -219,25 +219,27 @@ describe('quaestor devnet run', () => {
   });
 
   it('leaves no process behind when it is stopped while it starts, or killed', async () => {
-    const starting = start(['devnet', 'run', '--dir', dir, '--no-payments']);
-    const pids = async (): Promise<number[]> => {
+    const validatorsOf = async ({ pid }: CliProcess): Promise<number[]> => {
       const state = JSON.parse(await readFile(join(dir, 'running.json'), 'utf8')) as {
         pid: number;
         validators: { pid: number }[];
       };
-      if (state.pid !== starting.pid && state.pid !== killed?.pid) throw new Error('not written yet');
-      return state.validators.map(({ pid }) => pid);
+      if (state.pid !== pid) throw new Error('It has not written its state yet.');
+      return state.validators.map((validator) => validator.pid);
     };
-    let killed: CliProcess | undefined;
+    const starting = start(['devnet', 'run', '--dir', dir, '--no-payments']);
     let children: number[] = [];
-    await eventually('it has started processes', async () => (children = await pids()).length === 4);
+    await eventually('it has started processes', async () => {
+      children = await validatorsOf(starting);
+      return children.length === 4;
+    });
     starting.kill('SIGINT');
     expect((await starting.result).code).toBe(130);
     for (const pid of children) expect(runs(pid)).toBe(false);
 
-    killed = start(['devnet', 'run', '--dir', dir, '--no-payments']);
-    await eventually('the network runs', () => killed?.stdout().includes('Ctrl-C stops') === true);
-    children = await pids();
+    const killed = start(['devnet', 'run', '--dir', dir, '--no-payments']);
+    await eventually('the network runs', () => killed.stdout().includes('Ctrl-C stops'));
+    children = await validatorsOf(killed);
     killed.kill('SIGKILL');
     await eventually('its validators have stopped', () => !children.some(runs));
     // The folder is free again.

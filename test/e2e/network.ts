@@ -18,7 +18,13 @@ import type { Signer } from '../../src/crypto/index.js';
 import { genesisChainId } from '../../src/ledger/index.js';
 import type { ChainId } from '../../src/types/index.js';
 import { eventually } from '../helpers/eventually.js';
-import { ValidatorProcess, type Environment, type ValidatorPorts } from './validator-process.js';
+import {
+  ValidatorProcess,
+  type Environment,
+  type ValidatorPlace,
+  type ValidatorPorts,
+  type ValidatorProcessOptions,
+} from './validator-process.js';
 
 /** Folder of the software under test. */
 export const softwareFolder =
@@ -79,6 +85,7 @@ export class TestNetwork {
   readonly chainId: ChainId;
   readonly validators: readonly ValidatorProcess[];
   readonly #document: InitDocument;
+  readonly #environment: Environment;
   readonly #claim: Server;
   readonly #clients: QuaestorClient[] = [];
   readonly #members = new Map<string, Promise<TestMember>>();
@@ -129,19 +136,18 @@ export class TestNetwork {
     this.#claim = claim;
     this.genesis = genesis;
     this.chainId = genesisChainId(genesis);
+    this.#environment = { ...testEnvironment, ...environment };
     this.validators = document.validators.map(
-      ({ id, config, ports }, index) =>
-        new ValidatorProcess({
-          program: mainProgram,
-          id,
-          index,
-          config,
-          ports,
-          logFile: join(dir, `${id}.log`),
-          environment: { ...testEnvironment, ...environment },
-        }),
+      (place, index) => new ValidatorProcess(this.processOptions({ ...place, index })),
     );
     openNetworks.add(this);
+  }
+
+  /** What runs a validator of this network: for a second process of one. */
+  processOptions(place: ValidatorPlace): ValidatorProcessOptions {
+    const { id, index, config, ports } = place;
+    const logFile = join(this.dir, `${id}.log`);
+    return { program: mainProgram, id, index, config, ports, logFile, environment: this.#environment };
   }
 
   get genesisFile(): string {

@@ -13,15 +13,24 @@ export interface ValidatorPorts {
   readonly http: number;
 }
 
-export interface ValidatorProcessOptions {
-  /** File of the command line. */
-  readonly program: string;
+/** Which validator of a network, and where it is. */
+export interface ValidatorPlace {
   readonly id: string;
   readonly index: number;
   readonly config: string;
   readonly ports: ValidatorPorts;
+}
+
+export interface ValidatorProcessOptions extends ValidatorPlace {
+  /** File of the command line. */
+  readonly program: string;
   readonly logFile: string;
   readonly environment: Environment;
+}
+
+export interface StartOptions {
+  readonly config?: string;
+  readonly environment?: Environment;
 }
 
 /** How a process ended, and what it wrote since it was started. */
@@ -66,10 +75,10 @@ export class ValidatorProcess {
     return join(this.dir, 'data', 'store');
   }
 
-  /** Starts the process; does not wait for anything. */
-  start(environment: Environment = {}): void {
+  /** Starts the process, with another configuration or more variables if given; does not wait for anything. */
+  start({ config = this.config, environment = {} }: StartOptions = {}): void {
     if (this.#child !== undefined) throw new Error(`${this.id} runs already`);
-    const { program, config, logFile } = this.#options;
+    const { program, logFile } = this.#options;
     appendFileSync(logFile, '');
     const from = readFileSync(logFile).length;
     const log = openSync(logFile, 'a');
@@ -92,7 +101,7 @@ export class ValidatorProcess {
   async ended(): Promise<ProcessEnd> {
     let end: ProcessEnd | undefined;
     const ended = this.#ended?.then((value) => (end = value));
-    await eventually(`the process of ${this.id} ends`, () => end !== undefined);
+    await eventually(`the process of ${this.id} ends`, () => end !== undefined, 30_000);
     await ended;
     return end!;
   }
