@@ -3,7 +3,6 @@ import { join, relative } from 'node:path';
 import { limits, toHex } from '../../types/index.js';
 import { define, parse } from '../command.js';
 import { usageError } from '../command-error.js';
-import { createNetwork } from '../network-folder/create-network.js';
 import { maxBasePort } from '../network-folder/ports.js';
 import { softwareFolder } from '../version.js';
 
@@ -46,6 +45,7 @@ export function initCommand(): Command {
     'quaestor init --dir data/consortium --world configs/devnet.yaml --validators 7',
     async ({ output }, options) => {
       checkBasePort(options.basePort, options.validators);
+      const { createNetwork } = await import('../network-folder/create-network.js');
       const { layout, genesis, chainId, validators } = await createNetwork(options);
       output.line(`Network "${genesis.network}" in ${layout.dir}`);
       output.line(`Chain id ${toHex(chainId)}`);

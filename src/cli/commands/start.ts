@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { loadGenesis, loadNodeConfig, type NodeConfig } from '../../config/index.js';
-import { startValidator, type RunningValidator } from '../../node/validator.js';
+import type { RunningValidator } from '../../node/validator.js';
 import { createLogger, type Logger } from '../../telemetry/index.js';
 import { QuaestorError } from '../../types/index.js';
 import { define } from '../command.js';
@@ -37,6 +37,8 @@ export function startCommand(): Command {
       const version = softwareVersion();
       log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
       const failed = defects(log);
+      // Here, so that the help need not load a node.
+      const { startValidator } = await import('../../node/validator.js');
       const validator = await startValidator({ config, genesis: genesis.value, log, version }).catch(
         (error: unknown) => {
           const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,9 @@ const commands = [
   ['status'],
   ['verify-receipt'],
 ];
+
+// Each case starts processes; on a busy machine that takes its time.
+jest.setTimeout(120_000);
 
 let dir: string;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,9 @@ import { genesisChainId } from '../../../src/ledger/index.js';
 import { readIdentity } from '../../../src/network/pki/index.js';
 import { toHex } from '../../../src/types/index.js';
 import { runCli } from '../../helpers/cli.js';
+
+// Each case starts processes; on a busy machine that takes its time.
+jest.setTimeout(120_000);
 
 let parent: string;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,9 @@ import { openKeyFile } from '../../../src/crypto/native/index.js';
 import { createAuthority, readIdentity } from '../../../src/network/pki/index.js';
 import { toHex } from '../../../src/types/index.js';
 import { runCli } from '../../helpers/cli.js';
+
+// Each case starts processes; on a busy machine that takes its time.
+jest.setTimeout(120_000);
 
 let dir: string;
 beforeAll(async () => {
