@@ -19,12 +19,3 @@ export function parseAddress(text: string): Address | undefined {
 export function formatAddress(address: Address): string {
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
 }
-
-/** Whether only processes on the same machine can reach it. */
-export function isLoopback(address: Address): boolean {
-  return (
-    address.host === 'localhost' ||
-    address.host === '::1' ||
-    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address.host)
-  );
-}

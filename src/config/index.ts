@@ -2,7 +2,7 @@
  * Files that people write: a node's configuration, a genesis, the template of one. Read whole, validated whole, every
  * problem with its place; QUAESTOR_* variables override. Starts nothing, writes nothing, keeps no secret.
  */
-export { formatAddress, isLoopback, parseAddress } from './address.js';
+export { formatAddress, parseAddress } from './address.js';
 export type { Address } from './address.js';
 export { formatAmount, parseAmount } from './amount.js';
 export type { AmountProblem } from './amount.js';

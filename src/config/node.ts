@@ -3,7 +3,6 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { err, ok } from '../types/index.js';
 import type { Result } from '../types/index.js';
-import { isLoopback } from './address.js';
 import type { Address } from './address.js';
 import { readConfigDocument, readFailure } from './document.js';
 import { applyEnvironment } from './environment.js';
@@ -145,12 +144,6 @@ function checkTogether(file: NodeFile, report: Report): void {
     'maxReconnectDelay',
     network.maxReconnectDelay,
   );
-  if (!isLoopback(listen.admin)) {
-    report(
-      ['listen', 'admin'],
-      'Found an address that other machines can reach; expected a loopback address such as "127.0.0.1:7070", because the admin service has neither TLS nor a login.',
-    );
-  }
   const surfaces = new Map<string, string>();
   for (const surface of ['peer', 'client', 'admin', 'http'] as const) {
     const { host, port } = listen[surface];

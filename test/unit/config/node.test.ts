@@ -163,7 +163,6 @@ peers:
     );
     expect((await failure()).problems.map(({ field, line }) => `${line} ${field}`)).toEqual([
       '8 consensus.maxViewTimeout',
-      '9 listen.admin',
       '9 listen.client',
       '12 peers[1].validator',
     ]);
