@@ -9,12 +9,16 @@ export interface OutputOptions {
   readonly json: boolean;
 }
 
+/** Least time between two progress lines. */
+const progressPauseMs = 50;
+
 /** Where a command writes. */
 export class Output {
   readonly json: boolean;
   readonly colours: Colours;
   readonly #tty: boolean;
   #progressShown = false;
+  #nextProgressMs = 0;
 
   constructor({ json }: OutputOptions) {
     this.json = json;
@@ -68,8 +72,11 @@ export class Output {
 
   /** Shows how far a long work is, on one line that is overwritten; nothing where standard error is no terminal. */
   progress(text: string): void {
-    if (!this.#tty) return;
-    const width = process.stderr.columns;
+    const nowMs = performance.now();
+    if (!this.#tty || nowMs < this.#nextProgressMs) return;
+    this.#nextProgressMs = nowMs + progressPauseMs;
+    // A terminal may not say how wide it is.
+    const width = process.stderr.columns > 0 ? process.stderr.columns : 80;
     process.stderr.write(`\r\u001b[2K${text.slice(0, width - 1)}`);
     this.#progressShown = true;
   }

@@ -55,7 +55,7 @@ export function showRunning(
     output.line(`  ${restartCommand(lastConfig.file)}`);
   }
   output.line();
-  output.line(dim('Ctrl-C stops the network; "npm start" resumes it.'));
+  output.line(dim('Ctrl-C stops the network; the same command resumes it.'));
 }
 
 function assetOf({ genesis }: DevNetwork, account: string): string {
