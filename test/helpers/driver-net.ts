@@ -30,6 +30,17 @@ export const testSettings: ReplicaSettings = {
   },
 };
 
+/** No view change but for cause: however slow the machine, no replica takes it for a faulty primary. */
+export const patientSettings: ReplicaSettings = {
+  ...testSettings,
+  timeouts: {
+    viewTimeoutMs: 60_000,
+    maxViewTimeoutMs: 60_000,
+    retransmitMs: 100,
+    primarySilenceMs: 60_000,
+  },
+};
+
 export interface TestReplica extends Replica {
   readonly index: ValidatorIndex;
   readonly store: Store;
@@ -43,6 +54,7 @@ export async function startDriverNet(
   genesis: Genesis,
   keys: readonly TestKey[],
   disks: readonly MemoryDisk[] = keys.map(() => new MemoryDisk()),
+  settings: ReplicaSettings = testSettings,
 ): Promise<{ readonly replicas: readonly TestReplica[]; stop(): Promise<void> }> {
   const replicas: TestReplica[] = [];
   const verifier = createVerifierPool({ threads: 0 });
@@ -80,7 +92,7 @@ export async function startDriverNet(
     const replica = await createReplicaOn({
       genesis,
       self: from,
-      settings: testSettings,
+      settings,
       ports: { clock: systemClock, store, peers, verifier, signer: key },
       blocks: {
         async *fetchBlocks(peer, { fromHeight, maxBlocks }) {

@@ -10,7 +10,7 @@ import { transactionId, transactionSigningBytes } from '../../../src/crypto/inde
 import { genesisChainId } from '../../../src/ledger/index.js';
 import { MemoryDisk } from '../../../src/storage/index.js';
 import { asAmount, asHeight, toHex } from '../../../src/types/index.js';
-import { startDriverNet, type TestReplica } from '../../helpers/driver-net.js';
+import { patientSettings, startDriverNet, type TestReplica } from '../../helpers/driver-net.js';
 import { memberKeys, testGenesis } from '../../helpers/fake-ledger.js';
 import { until } from '../../helpers/until.js';
 
@@ -123,7 +123,7 @@ describe('a network of replicas', () => {
 
   it('keeps its primary when a client plants a payment that no block may hold', async () => {
     const { genesis, validatorKeys } = testGenesis(4);
-    const net = (running = await startDriverNet(genesis, validatorKeys));
+    const net = (running = await startDriverNet(genesis, validatorKeys, undefined, patientSettings));
     const answers = new Answers();
     // The account comes to be, with another's key, in the same block for which the payment from it was admitted.
     const memberPolicy = genesis.members.find(({ member }) => member === 'beta')!.policy;
