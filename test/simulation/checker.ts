@@ -9,6 +9,7 @@ import {
   headerDigest,
   merkleLeafHash,
   merkleRoot,
+  sha256,
   validatorSetHash,
   voteSigningBytes,
 } from '../../src/crypto/index.js';
@@ -126,7 +127,7 @@ export class Checker {
         const body = decodeNewView(message.newView);
         if (!body.ok || body.value.validator !== validator) return;
         const { view, reproposals } = body.value;
-        this.#once(validator, `newView/${view}`, toHex(message.newView));
+        this.#once(validator, `newView/${view}`, toHex(sha256(message.newView)));
         for (const { height, digest } of reproposals)
           this.#vote(validator, validator, 'prePrepare', view, height, digest);
         return;

@@ -21,7 +21,7 @@ export interface FaultsParts {
 /** Plans the faults of a whole simulation. */
 export function planFaults(parts: FaultsParts): void {
   const { options, time, random } = parts;
-  const { crashes, blackouts, diskFailures, partitions, disconnects } = options.faults;
+  const { crashes, blackouts, diskFailures, partitions, disconnects, filters } = options.faults;
   const times = (count: number, act: () => void): void => {
     for (let index = 0; index < count; index++) {
       time.in(random.between(30, options.troubleMs), () => {
@@ -42,6 +42,8 @@ export function planFaults(parts: FaultsParts): void {
     machine.disk.disk.failNextWrite(random.pick(['DISK_FULL', 'IO']), applied);
   });
   times(partitions, () => partition(parts));
+  times(filters, () => filter(parts));
+  if (options.faults.isolation) isolate(parts);
   times(disconnects, () => {
     if (options.validators < 2) return;
     const one = random.pick(parts.machines).index;
@@ -100,6 +102,55 @@ function partition(parts: FaultsParts): void {
     }
   }
   cut(parts, links, random.between(50, random.pick([300, 2000])));
+}
+
+/** Loses messages of one kind for a while: so blocks are prepared here and not there, or final at one replica alone. */
+function filter({ random, machines, network, time, options, note }: FaultsParts): void {
+  const all = machines.map(({ index }) => index);
+  const kind = random.pick([
+    'prePrepare',
+    'prepare',
+    'prepare',
+    'commit',
+    'commit',
+    'commit',
+    'newView',
+    'viewChange',
+    'bodies',
+    'relay',
+  ]);
+  const lost = {
+    kind,
+    from: new Set(random.chance(0.5) ? all : random.some(all, 1)),
+    to: new Set(random.chance(0.3) ? all : random.some(all, 1)),
+  };
+  note(`${kind} is lost from ${[...lost.from].join()} to ${[...lost.to].join()}`);
+  network.addFilter(lost);
+  time.in(random.between(20, 3 * options.timeouts.viewTimeoutMs), () => {
+    note(`${kind} is no longer lost`);
+    network.removeFilter(lost);
+  });
+}
+
+/** Cuts off one replica after the other, each for about as long as a view takes to be given up. */
+function isolate(parts: FaultsParts): void {
+  const { random, time, machines, options, troubled } = parts;
+  time.in(random.between(0, options.timeouts.viewTimeoutMs), () => {
+    if (!troubled()) return;
+    const one = random.pick(machines).index;
+    const links = machines
+      .filter(({ index }) => index !== one)
+      .flatMap(
+        ({ index }) =>
+          [
+            [one, index],
+            [index, one],
+          ] as const,
+      );
+    const durationMs = options.timeouts.viewTimeoutMs * random.between(0.3, 2.5);
+    cut(parts, links, durationMs);
+    time.in(durationMs, () => isolate(parts));
+  });
 }
 
 function cut(parts: FaultsParts, links: readonly (readonly [number, number])[], durationMs: number): void {

@@ -15,6 +15,8 @@ const { values } = parseArgs({
     trace: { type: 'string', default: '120' },
     /** The simulations of regressions.ts instead of seeds. */
     regressions: { type: 'boolean', default: false },
+    /** Ends with the first failure. */
+    stop: { type: 'boolean', default: false },
     /** Names each seed before it runs: for one that never ends. */
     verbose: { type: 'boolean', default: false },
   },
@@ -55,6 +57,7 @@ for (let seed = first; done < count && (count !== Infinity || Date.now() < endMs
   if (outcome.failure !== undefined) {
     failures.push(seed);
     print(report(result, lines));
+    if (values.stop) break;
   } else {
     if (outcome.longestStallMs > stall.ms) stall = { ms: outcome.longestStallMs, seed };
     if (outcome.settlingMs > settling.ms) settling = { ms: outcome.settlingMs, seed };

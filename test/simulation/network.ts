@@ -3,7 +3,7 @@
  * partition, which may hold in one direction only.
  */
 import type { VirtualTime } from './clock.js';
-import { describePacket, fingerprint, type Packet } from './packet.js';
+import { describePacket, fingerprint, kindOf, type Packet } from './packet.js';
 import type { Random } from './random.js';
 import type { Trace } from './trace.js';
 
@@ -22,6 +22,13 @@ export interface NetworkOptions {
 
 const calmNetwork = { minDelayMs: 1, maxDelayMs: 5, loss: 0, duplication: 0, straggling: 0 };
 
+/** Loses all packets of one kind, from some to some. */
+export interface Filter {
+  readonly kind: string;
+  readonly from: ReadonlySet<number>;
+  readonly to: ReadonlySet<number>;
+}
+
 export type Deliver = (from: number, to: number, packet: Packet) => void;
 
 export class VirtualNetwork {
@@ -30,6 +37,7 @@ export class VirtualNetwork {
   readonly #trace: Trace;
   readonly #size: number;
   readonly #blocked = new Set<number>();
+  readonly #filters = new Set<Filter>();
   /** When the last packet of a link arrives. */
   readonly #lastMs = new Map<number, number>();
   #options: NetworkOptions;
@@ -51,7 +59,7 @@ export class VirtualNetwork {
   }
 
   send(from: number, to: number, packet: Packet): void {
-    if (this.#isLost(from, to)) {
+    if (this.#isLost(from, to) || this.#isFiltered(from, to, packet)) {
       this.#trace.add(
         this.#time.nowMs,
         [11, from, to, fingerprint(packet)],
@@ -81,14 +89,30 @@ export class VirtualNetwork {
     this.#blocked.delete(this.#link(from, to));
   }
 
+  addFilter(filter: Filter): void {
+    this.#filters.add(filter);
+  }
+
+  removeFilter(filter: Filter): void {
+    this.#filters.delete(filter);
+  }
+
   /** Ends all faults. */
   calm(): void {
     this.#blocked.clear();
+    this.#filters.clear();
     this.#options = { ...this.#options, ...calmNetwork };
   }
 
   #isLost(from: number, to: number): boolean {
     return !this.open(from, to) || this.#random.chance(this.#options.loss);
+  }
+
+  #isFiltered(from: number, to: number, packet: Packet): boolean {
+    for (const filter of this.#filters) {
+      if (filter.from.has(from) && filter.to.has(to) && filter.kind === kindOf(packet)) return true;
+    }
+    return false;
   }
 
   #delayMs(): number {

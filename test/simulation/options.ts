@@ -44,6 +44,10 @@ export interface SimulationOptions {
     readonly diskFailures: number;
     readonly partitions: number;
     readonly disconnects: number;
+    /** Times at which messages of one kind are lost for a while. */
+    readonly filters: number;
+    /** One replica after the other is cut off, all the time. */
+    readonly isolation: boolean;
   };
   readonly clients: { readonly count: number; readonly transactions: number; readonly resubmitMs: number };
   /** How long the network is troubled. */
@@ -108,6 +112,8 @@ export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}):
       diskFailures: random.chance(0.15) ? 1 : 0,
       partitions: wild ? random.pick([0, 1, 3]) : 0,
       disconnects: wild ? random.pick([0, 2, 6]) : 0,
+      filters: random.pick([0, 2, 5, 10]),
+      isolation: random.chance(0.25),
     },
     clients: { count: random.integer(1, 4), transactions, resubmitMs: random.pick([300, 900]) },
     troubleMs,

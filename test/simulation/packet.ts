@@ -44,6 +44,18 @@ function computeFingerprint(packet: Packet): number {
   }
 }
 
+const kinds = new WeakMap<Packet, string>();
+
+/** Kind of a packet, or of the consensus message in it. */
+export function kindOf(packet: Packet): string {
+  let kind = kinds.get(packet);
+  if (kind === undefined) {
+    const decoded = packet.kind === 'consensus' ? decodeConsensusMessage(packet.bytes) : undefined;
+    kinds.set(packet, (kind = decoded?.ok === true ? decoded.value.kind : packet.kind));
+  }
+  return kind;
+}
+
 export const short = (bytes: Uint8Array): string => toHex(bytes).slice(0, 8);
 
 /** A packet in a few words. */

@@ -3,6 +3,7 @@ import { decodeNewView, decodeViewChange } from '../../../src/codec/index.js';
 import type { SignedViewChange } from '../../../src/codec/model.js';
 import type { VerifiedViewChange } from '../../../src/consensus/types.js';
 import { asDigest, asView, quorumOf } from '../../../src/types/index.js';
+import type { Packet } from '../packet.js';
 import { messageIn, packetOf, type StrategyMaker, type Villain } from './strategy.js';
 import { newView, newViewFrom, opened, proposal, viewChange, vote } from './signing.js';
 
@@ -80,6 +81,8 @@ export const forgetful: StrategyMaker = (villain) => ({
 export const splitViews: StrategyMaker = (villain) => {
   const { random } = villain;
   const collected = new Map<number, Map<number, SignedViewChange>>();
+  const said = new Map<number, Packet>();
+  const steadiness = random.pick([0.3, 1]);
   const collect = (signed: SignedViewChange): void => {
     const body = decodeViewChange(signed.viewChange);
     if (!body.ok) return;
@@ -98,10 +101,13 @@ export const splitViews: StrategyMaker = (villain) => {
     outgoing: (sending) => {
       const message = messageIn(sending.packet);
       if (message?.kind === 'viewChange') collect(message);
-      if (message?.kind !== 'newView' || random.chance(0.3)) return [sending];
+      if (message?.kind !== 'newView') return [sending];
       const body = decodeNewView(message.newView);
       if (!body.ok || body.value.validator !== villain.self) return [sending];
       const { view, viewChanges, reproposals } = body.value;
+      // The same to all, or to each what comes to mind.
+      const before = said.get(view);
+      if (before !== undefined && random.chance(steadiness)) return [{ to: sending.to, packet: before }];
       const chosen = otherQuorum(villain, view, collected.get(view));
       const lies = [
         newView(villain, view, viewChanges, reproposals.slice(0, -1)),
@@ -113,7 +119,9 @@ export const splitViews: StrategyMaker = (villain) => {
           ? []
           : [newViewFrom(villain, view, chosen), newViewFrom(villain, view, chosen)]),
       ];
-      return [{ to: sending.to, packet: packetOf(random.pick(lies)) }];
+      const packet = random.chance(0.2) ? sending.packet : packetOf(random.pick(lies));
+      said.set(view, packet);
+      return [{ to: sending.to, packet }];
     },
   };
 };
