@@ -39,7 +39,13 @@ export function createMetrics(options: MetricsOptions) {
   const registry = new Registry();
   const build = new MetricBuilder(registry);
   const callbacks: (() => void)[] = [];
-  if (options.processMetrics !== false) collectDefaultMetrics({ register: registry });
+  if (options.processMetrics !== false) {
+    collectDefaultMetrics({ register: registry });
+    // Gauges whose names say that they are counters; the same by type are there without the suffix.
+    for (const kind of ['handles', 'requests', 'resources']) {
+      registry.removeSingleMetric(`nodejs_active_${kind}_total`);
+    }
+  }
 
   build
     .gaugeBy('build_info', 'Always 1; the labels say what runs.', {

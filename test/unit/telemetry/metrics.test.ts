@@ -74,6 +74,9 @@ describe('createMetrics', () => {
       `quaestor_build_info{version="1.2.3",node_version="${process.version}",validator="v1"} 1`,
     );
     expect(page).toMatch(/^process_resident_memory_bytes \d+$/m);
+    for (const { name, type } of metrics.declared()) {
+      expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
+    }
     expect(metrics.contentType).toContain('text/plain');
   });
 
