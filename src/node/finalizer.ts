@@ -76,7 +76,7 @@ export class Finalizer {
       { height, digest: block.digest, transactions },
       ports.clock.monotonicMs(),
     );
-    proposals.forget(block.digest);
+    proposals.settle(block.digest);
     observer.committed(block, execution, storeMs);
     this.#options.committed(height, block.digest);
     desk.finalize({

@@ -34,11 +34,25 @@ export class NodeView implements AdminPort {
     this.#options = options;
     this.#startedMs = options.clock.monotonicMs();
     this.#quorum = quorumOf(options.genesis.validators.length);
+    // Not only once it happens: an alert has to tell 0 from a node that says nothing.
+    options.metrics.consensus.halted.set(0);
+  }
+
+  /** As HealthState.ready, with what is true now. */
+  ready(): ReturnType<HealthState['ready']> {
+    this.refreshHealth();
+    return this.#options.health.ready();
+  }
+
+  /** As HealthState.quorumReachable, with what is true now. */
+  quorumReachable(): boolean {
+    this.refreshHealth();
+    return this.#options.health.quorumReachable();
   }
 
   /** The part of GetStatus that is not in the store. */
   status(): Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'> {
-    const { version, config, genesis, network, replica, health } = this.#options;
+    const { version, config, genesis, network, replica } = this.#options;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
     return {
@@ -52,7 +66,7 @@ export class NodeView implements AdminPort {
       connectedValidators: network.connected().length + 1,
       validators: genesis.validators.length,
       quorum: this.#quorum,
-      synced: health.ready().ready,
+      synced: this.ready().ready,
       pendingTransactions: stats.pending + stats.inFlight,
     };
   }
@@ -110,6 +124,7 @@ export class NodeView implements AdminPort {
       connectedValidators,
     });
     const hasQuorum = connectedValidators >= this.#quorum;
+    // The first quorum after the start restores none.
     if (this.#hadQuorum !== undefined && this.#hadQuorum !== hasQuorum) {
       if (hasQuorum) {
         log.info(
@@ -123,13 +138,13 @@ export class NodeView implements AdminPort {
         );
       }
     }
-    this.#hadQuorum = hasQuorum;
+    if (hasQuorum || this.#hadQuorum !== undefined) this.#hadQuorum = hasQuorum;
   }
 
   /** Sets what is cheaper to read at a scrape than to keep. */
   refreshMetrics(): void {
     const { metrics, network, replica, store, clock } = this.#options;
-    const { consensus, mempool } = metrics;
+    const { consensus, mempool, sync } = metrics;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
     consensus.view.set(snapshot.view);
@@ -137,6 +152,8 @@ export class NodeView implements AdminPort {
     consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
     consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
     consensus.blocksInFlight.set(snapshot.inFlight.length);
+    consensus.viewChangeInProgress.set(snapshot.viewChangeInProgress ? 1 : 0);
+    sync.active.set(snapshot.syncing ? 1 : 0);
     mempool.transactions.set(stats.pending + stats.inFlight);
     mempool.bytes.set(stats.bytes);
     mempool.expired.raiseTo(stats.expired);

@@ -16,6 +16,9 @@ export interface Verdict {
   readonly reason?: string;
 }
 
+/** Bodies of so many committed blocks are kept. */
+const keptCommitted = 4;
+
 interface Judging {
   verdict: Promise<Verdict>;
   /** The block was forgotten meanwhile: keep nothing of it. */
@@ -35,14 +38,16 @@ export class Proposals {
   readonly #options: ProposalsOptions;
   readonly #judging = new Map<string, Judging>();
   readonly #bodies = new Map<string, readonly CheckedTransaction[]>();
+  readonly #committed = new Map<string, readonly CheckedTransaction[]>();
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
   }
 
-  /** Bodies of a block in flight, for peers that lack them and for the log. */
+  /** Bodies of a block in flight or lately committed, for peers that lack them and for the log. */
   bodies(digest: Digest): readonly CheckedTransaction[] | undefined {
-    return this.#bodies.get(idName(digest));
+    const key = idName(digest);
+    return this.#bodies.get(key) ?? this.#committed.get(key);
   }
 
   /** Takes a block that was built, restored or fetched here: its bodies are at hand. */
@@ -68,7 +73,17 @@ export class Proposals {
     return judging.verdict;
   }
 
-  /** Forgets blocks that were committed or given up. */
+  /** A block is durable. Its bodies stay a while for peers that are a moment behind. */
+  settle(digest: Digest): void {
+    const transactions = this.bodies(digest);
+    this.forget(digest);
+    if (transactions === undefined) return;
+    this.#committed.set(idName(digest), transactions);
+    const [oldest] = this.#committed.keys();
+    if (this.#committed.size > keptCommitted && oldest !== undefined) this.#committed.delete(oldest);
+  }
+
+  /** Forgets a block that was given up. */
   forget(digest: Digest): void {
     const key = idName(digest);
     this.#options.gatherer.drop(digest);

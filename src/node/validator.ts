@@ -201,8 +201,8 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   reads.current = new NodeReads({ store, tree, status: () => view.status() });
   const healthPort: HealthPort = {
     live: () => health.live(),
-    ready: () => health.ready(),
-    quorumReachable: () => health.quorumReachable(),
+    ready: () => view.ready(),
+    quorumReachable: () => view.quorumReachable(),
   };
   parts.add(() => driver.stop());
   parts.add(() => network.stop());
@@ -263,6 +263,8 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     },
     stop() {
       health.update({ stopping: true });
+      // Connections that this node ends are no lost quorum.
+      delete link.view;
       return parts.close();
     },
   };
