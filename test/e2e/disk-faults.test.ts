@@ -117,8 +117,8 @@ describe('a full disk', () => {
       const ballast = await open(join(dataDir, 'ballast'), 'w');
       const chunk = Buffer.alloc(64 * 1024);
       for (let full = false; !full;) {
-        await ballast.write(chunk).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOSPC') throw error;
+        await ballast.write(chunk).catch((error: unknown) => {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
           full = true;
         });
       }

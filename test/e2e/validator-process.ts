@@ -112,6 +112,10 @@ export class ValidatorProcess {
     await this.#ended;
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
   /** SIGTERM; resolves when it has stopped. */
   async stop(): Promise<ProcessEnd> {
     this.#child?.kill('SIGTERM');
