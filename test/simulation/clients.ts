@@ -225,6 +225,8 @@ export class Clients {
           return;
         }
         const { height } = block;
+        if ((machine.store?.head()?.height ?? 0) < height)
+          fail(`DURABLE: validator ${machine.index} acknowledges block ${height} before it is on its disk`);
         trace.add(
           time.nowMs,
           [21, machine.index, height, index],

@@ -109,7 +109,19 @@ export const splitViews: StrategyMaker = (villain) => {
       const before = said.get(view);
       if (before !== undefined && random.chance(steadiness)) return [{ to: sending.to, packet: before }];
       const chosen = otherQuorum(villain, view, collected.get(view));
+      const blank = leastKnowing(villain, view, collected.get(view));
       const lies = [
+        ...(blank === undefined
+          ? []
+          : [
+              newView(
+                villain,
+                view,
+                blank.map(({ signed }) => signed),
+                [],
+              ),
+              newViewFrom(villain, view, blank),
+            ]),
         newView(villain, view, viewChanges, reproposals.slice(0, -1)),
         newView(villain, view, viewChanges, [
           ...reproposals,
@@ -125,6 +137,25 @@ export const splitViews: StrategyMaker = (villain) => {
     },
   };
 };
+
+/** A quorum of view-changes that know of as little as possible, its own of nothing. */
+function leastKnowing(
+  villain: Villain,
+  view: number,
+  collected: ReadonlyMap<number, SignedViewChange> | undefined,
+): readonly VerifiedViewChange[] | undefined {
+  const own = opened(villain, viewChange(villain, { view: asView(view), prepared: [] }));
+  const knowledge = ({ body }: VerifiedViewChange): number =>
+    (body.committed?.height ?? 0) * 100 + body.prepared.length;
+  const others = [...(collected ?? [])]
+    .filter(([validator]) => validator !== villain.self)
+    .flatMap(([, signed]) => opened(villain, signed) ?? [])
+    .sort((left, right) => knowledge(left) - knowledge(right))
+    .slice(0, quorumOf(villain.config.validatorSet.validators.length) - 1);
+  const all = own === undefined ? others : [own, ...others];
+  if (all.length !== quorumOf(villain.config.validatorSet.validators.length)) return undefined;
+  return all.sort((left, right) => left.body.validator - right.body.validator);
+}
 
 function otherQuorum(
   villain: Villain,
