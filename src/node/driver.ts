@@ -115,6 +115,7 @@ export class ReplicaDriver {
       mempool,
       observer,
       admitted: () => this.#transactionsAdmitted(),
+      failed: (error) => this.#fail('transactions could not be taken in', error),
     });
     this.#finalizer = new Finalizer({
       ports,
@@ -218,7 +219,10 @@ export class ReplicaDriver {
   /** A consensus message arrived: it is decoded, its signatures are checked, then it becomes an event. Resolves when
    * the message is done with. Messages of one peer keep their order. */
   receiveConsensus(from: ValidatorIndex, bytes: Uint8Array): Promise<void> {
-    return this.#stopped ? Promise.resolve() : this.#inbox.receive(from, bytes);
+    if (this.#stopped) return Promise.resolve();
+    return this.#inbox
+      .receive(from, bytes)
+      .catch((error: unknown) => this.#fail('a message could not be taken in', error));
   }
 
   receiveStatus(from: ValidatorIndex, status: PeerStatus): void {
@@ -241,7 +245,10 @@ export class ReplicaDriver {
     hashes: readonly Hash[],
     envelopes: readonly Uint8Array[],
   ): Promise<void> {
-    return this.#stopped ? Promise.resolve() : this.#gatherer.receive(from, digest, hashes, envelopes);
+    if (this.#stopped) return Promise.resolve();
+    return this.#gatherer
+      .receive(from, digest, hashes, envelopes)
+      .catch((error: unknown) => this.#fail('transactions of a block could not be taken in', error));
   }
 
   /** A stream to a peer opened: it is told where we stand and what clients of ours wait for. */

@@ -20,6 +20,8 @@ export interface TransactionDeskOptions {
   readonly observer: DriverObserver;
   /** Transactions were admitted to the mempool. */
   readonly admitted: () => void;
+  /** Signatures could not be checked or the store could not be read; nobody is answered. */
+  readonly failed: (error: unknown) => void;
 }
 
 /**
@@ -47,7 +49,7 @@ export class TransactionDesk implements LedgerPort {
     sink: SubmissionSink,
   ): Submission {
     const waiter: Waiter = { sink, cancelled: false, pending: new Set() };
-    const checked = this.#take(envelopes, firstNumber, waiter);
+    const checked = this.#take(envelopes, firstNumber, waiter).catch(this.#options.failed);
     return {
       checked,
       cancel: () => this.#submissions.cancel(waiter),
@@ -56,8 +58,12 @@ export class TransactionDesk implements LedgerPort {
 
   /** Takes transactions that another validator relays. */
   async receive(envelopes: readonly Uint8Array[]): Promise<void> {
-    const { intake } = this.#options;
-    this.#count(await intake.admit(envelopes, 'peer'), 'peer');
+    const { intake, failed } = this.#options;
+    try {
+      this.#count(await intake.admit(envelopes, 'peer'), 'peer');
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** Relays what is due: new transactions of clients, and those that have waited for too long. */

@@ -8,7 +8,7 @@ import {
 } from '../../../src/codec/index.js';
 import { transactionId, transactionSigningBytes } from '../../../src/crypto/index.js';
 import { genesisChainId } from '../../../src/ledger/index.js';
-import { MemoryDisk } from '../../../src/storage/index.js';
+import { MemoryDisk, StorageError } from '../../../src/storage/index.js';
 import { asAmount, asHeight, toHex } from '../../../src/types/index.js';
 import { patientSettings, startDriverNet, type TestReplica } from '../../helpers/driver-net.js';
 import { memberKeys, testGenesis } from '../../helpers/fake-ledger.js';
@@ -134,6 +134,38 @@ describe('a network of replicas', () => {
     expect(answers.refusals[0]).toMatchObject({ number: 2, reason: 'ACCOUNT_NOT_AUTHORIZED' });
     await until(() => net.replicas.every(({ mempool }) => !mempool.hasPending()));
     expect(net.replicas.map(({ driver }) => driver.status().view)).toEqual([0, 0, 0, 0]);
+  });
+
+  it('stops with the reason when a store can no longer be read, and the others go on', async () => {
+    const { genesis, validatorKeys } = testGenesis(4);
+    const net = (running = await startDriverNet(genesis, validatorKeys));
+    const answers = new Answers();
+    const broken = net.replicas[1]!;
+    broken.store.stateMany = () => Promise.reject(new StorageError('CORRUPT', 'The store is damaged.'));
+    const { checked } = broken.driver.desk.submit([transfer(genesis, 1)], 1, { member: 'alpha' }, answers);
+    await checked;
+    await until(() => broken.halts.length === 1);
+    expect(broken.halts[0]).toMatch(/^transactions could not be taken in: .*The store is damaged\./);
+    net.replicas[2]!.driver.desk.submit([transfer(genesis, 2)], 2, { member: 'alpha' }, answers);
+    await until(() => answers.final.has(2));
+    expect(answers.final.has(1)).toBe(false);
+  });
+
+  it('drops what it was checking when it is stopped', async () => {
+    const { genesis, validatorKeys } = testGenesis(4);
+    const net = (running = await startDriverNet(genesis, validatorKeys));
+    const answers = new Answers();
+    const { driver, store } = net.replicas[0]!;
+    let closed = (): void => undefined;
+    store.stateMany = () =>
+      new Promise((_resolve, reject) => {
+        closed = () => reject(new StorageError('CLOSED', 'The store was closed.'));
+      });
+    const { checked } = driver.desk.submit([transfer(genesis, 1)], 1, { member: 'alpha' }, answers);
+    await driver.stop();
+    closed();
+    await checked;
+    expect(net.replicas.flatMap(({ halts }) => halts)).toEqual([]);
   });
 
   it('goes on where it was after all replicas restart', async () => {
