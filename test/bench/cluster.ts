@@ -11,6 +11,8 @@ export interface ClusterOptions {
   readonly world: World;
   /** Flags of Node.js for each validator. */
   readonly nodeFlags: readonly string[];
+  /** Folder for CPU profiles; see `toggleProfiles`. */
+  readonly profileDir?: string | undefined;
 }
 
 /** What one validator has used since it started, and holds now. */
@@ -37,10 +39,11 @@ export class Cluster {
   }
 
   /** Starts all validators and waits until each is ready. */
-  static async start({ world, nodeFlags }: ClusterOptions): Promise<Cluster> {
+  static async start({ world, nodeFlags, profileDir }: ClusterOptions): Promise<Cluster> {
     const entry = fileURLToPath(new URL('validator-child.js', import.meta.url));
-    const children = world.validators.map(({ dir, config }) => {
-      const child = spawn(process.execPath, [...nodeFlags, entry, config], {
+    const children = world.validators.map(({ id, dir, config }) => {
+      const profile = profileDir === undefined ? [] : [join(profileDir, `${id}.cpuprofile`)];
+      const child = spawn(process.execPath, [...nodeFlags, entry, config, ...profile], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const log = createWriteStream(join(dir, 'log.txt'), { flags: 'a' });
@@ -76,6 +79,12 @@ export class Cluster {
 
   #failure({ id, dir }: ValidatorFiles, what: string): Error {
     return new Error(`${id} ${what}; see ${join(dir, 'log.txt')}`);
+  }
+
+  /** Begins CPU profiles of all validators, or ends and writes them. */
+  async toggleProfiles(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGUSR2');
+    await delay(1000);
   }
 
   usage(): Promise<readonly Usage[]> {

@@ -58,7 +58,7 @@ function measure(check: (sample: Sample) => boolean, items: readonly Sample[], r
     const cpu = process.cpuUsage();
     const startMs = performance.now();
     let done = 0;
-    let elapsedMs = 0;
+    let elapsedMs: number;
     do {
       for (const item of items) if (!check(item)) throw new Error('a valid signature was refused');
       done += items.length;

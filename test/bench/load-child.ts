@@ -332,7 +332,7 @@ class StreamRun {
       this.#fail = reject;
     });
     this.lanes = senders.map((sender, index) => {
-      const sentMs = (this.#sentMs[index] = []);
+      const sentMs: number[] = (this.#sentMs[index] = []);
       const address = setup.validators[index % setup.validators.length]?.address ?? '';
       const lane: Lane = {
         sender,

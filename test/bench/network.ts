@@ -41,10 +41,9 @@ export async function measureNetwork(options: NetworkOptions): Promise<NetworkRe
     members: memberCount,
     config: ['log: { level: warn }', ...bench.config],
   });
-  const profileFlags = bench.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${bench.profile}`];
-  const cluster = await Cluster.start({ world, nodeFlags: [...bench.nodeFlags, ...profileFlags] });
+  const cluster = await Cluster.start({ world, nodeFlags: bench.nodeFlags, profileDir: bench.profile });
   try {
-    const load = await Load.start(world, profileFlags);
+    const load = await Load.start(world);
     try {
       return await new Measurement(options, cluster, load).run();
     } finally {
@@ -95,9 +94,13 @@ class Measurement {
     }
     if (wants('peak')) {
       const rising: PeakRun[] = [];
-      for (const inFlight of bench.inFlight) {
+      for (const [step, inFlight] of bench.inFlight.entries()) {
+        // A profile is of the last run: by then the program is warm.
+        const profiled = bench.profile !== undefined && step === bench.inFlight.length - 1;
+        if (profiled) await this.#cluster.toggleProfiles();
         const order = { kind: 'closed', inFlight, durationMs: runMs } as const;
         rising.push({ inFlight, ...(await this.#measure(`${inFlight} in flight`, order)) });
+        if (profiled) await this.#cluster.toggleProfiles();
       }
       const peak = rising.reduce((best, run) =>
         run.transfersPerSecond > best.transfersPerSecond ? run : best,

@@ -19,8 +19,6 @@ export async function summarizeProfiles(folder: string): Promise<string> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith('.cpuprofile')) continue;
     const profile = JSON.parse(await readFile(join(folder, name), 'utf8')) as Profile;
-    // The load generator is no part of the node; workers have profiles of their own.
-    if (profile.nodes.some(({ callFrame }) => callFrame.url.endsWith('load-child.js'))) continue;
     const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
     for (const [index, id] of profile.samples.entries()) {
       const frame = frames.get(id);

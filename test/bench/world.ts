@@ -6,7 +6,7 @@ import type { Genesis } from '../../src/codec/index.js';
 import { renderGenesisJson } from '../../src/config/index.js';
 import {
   generateKeyPair,
-  keyPairFromSeed,
+  type KeyPair,
   writeKeystore,
   writePasswordFile,
 } from '../../src/crypto/native/index.js';
@@ -163,7 +163,7 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
   return { genesis, genesisFile, validators, members };
 }
 
-function keyAt(keys: readonly ReturnType<typeof keyPairFromSeed>[], index: number) {
+function keyAt(keys: readonly KeyPair[], index: number) {
   const key = keys[index];
   if (key === undefined) throw new RangeError(`there is no key ${index}`);
   return key;
