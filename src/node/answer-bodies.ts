@@ -1,5 +1,5 @@
 import type { CheckedTransaction } from '../ledger/index.js';
-import { toHex } from '../types/index.js';
+import { hashKey } from '../mempool/index.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
 import type { PeerPort } from './ports.js';
 
@@ -18,11 +18,11 @@ export function answerBodies(
     peers.sendBodies(to, digest, [], []);
     return;
   }
-  const names = new Set(wanted.map(toHex));
+  const names = new Set(wanted.map(hashKey));
   const chosen =
     wanted.length === 0
       ? transactions
-      : transactions.filter((transaction) => names.has(toHex(transaction.leafHash)));
+      : transactions.filter((transaction) => names.has(hashKey(transaction.leafHash)));
   const hashes = wanted.length === 0 ? transactions.map((transaction) => transaction.leafHash) : [];
   peers.sendBodies(
     to,

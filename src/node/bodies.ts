@@ -2,7 +2,8 @@ import { merkleLeafHash, merkleRoot } from '../crypto/index.js';
 import type { BlockRef } from '../consensus/types.js';
 import type { CheckedTransaction } from '../ledger/types.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
-import { equalBytes, invariant, toHex } from '../types/index.js';
+import { hashKey } from '../mempool/index.js';
+import { equalBytes, invariant } from '../types/index.js';
 import type { Clock, PeerPort } from './ports.js';
 
 /** Where bodies may be at hand already. */
@@ -25,7 +26,7 @@ interface Gathering {
   hashes: readonly Hash[] | undefined;
   /** By position in the block. */
   found: (CheckedTransaction | undefined)[];
-  /** Positions by hexadecimal hash. */
+  /** Positions by the key of the hash. */
   readonly missing: Map<string, number>;
   source: ValidatorIndex;
   /** Who had nothing to give since the last retry: not asked again before the next. */
@@ -40,13 +41,15 @@ export interface BodyGathererOptions {
   readonly mempool: BodySource;
   /** Decodes envelopes and checks their signatures; undefined for one that is refused. */
   readonly check: (envelopes: readonly Uint8Array[]) => Promise<readonly (CheckedTransaction | undefined)[]>;
+  /** Asks nobody for so long: what a block names is usually on its way by relay. */
+  readonly graceMs: number;
   /** Asks another peer after so long. */
   readonly retryMs: number;
 }
 
 /**
- * Gets the bodies of proposed blocks: from the mempool, else from the validator that proposed or prepared the block,
- * else from the others in turn, for as long as the block is wanted. What a peer sends is kept only if its hash was
+ * Gets the bodies of proposed blocks: from the mempool, or as they are admitted to it within a grace, else from the
+ * validator that proposed or prepared the block, else from the others in turn, for as long as the block is wanted. What a peer sends is kept only if its hash was
  * asked for, so memory is bounded by the blocks in flight.
  */
 export class BodyGatherer {
@@ -60,7 +63,7 @@ export class BodyGatherer {
   /** Bodies of a block, once all are at hand. */
   gather(block: BlockRef, source: ValidatorIndex): Promise<GatherOutcome> {
     return new Promise((resolve) => {
-      const key = toHex(block.digest);
+      const key = hashKey(block.digest);
       const running = this.#gatherings.get(key);
       if (running !== undefined) {
         running.waiters.push(resolve);
@@ -79,13 +82,27 @@ export class BodyGatherer {
       this.#gatherings.set(key, gathering);
       if (block.transactionHashes !== undefined && !this.#setHashes(gathering, block.transactionHashes)) {
         this.#finish(key, gathering, 'invalid');
-      } else this.#progress(key, gathering);
+      } else if (gathering.missing.size === 0 && gathering.hashes !== undefined) {
+        this.#progress(key, gathering);
+      } else this.#waitForRelay(key, gathering);
     });
+  }
+
+  /** Transactions were admitted to the mempool: some may be what a block waits for. */
+  admitted(transactions: readonly CheckedTransaction[]): void {
+    if (this.#gatherings.size === 0) return;
+    for (const transaction of transactions) {
+      const hash = hashKey(transaction.leafHash);
+      for (const gathering of this.#gatherings.values()) this.#found(gathering, hash, transaction);
+    }
+    for (const [key, gathering] of [...this.#gatherings]) {
+      if (gathering.hashes !== undefined && gathering.missing.size === 0) this.#progress(key, gathering);
+    }
   }
 
   /** Takes the bodies of a block that became known in another way, for example by catching up. */
   offer(digest: Digest, transactions: readonly CheckedTransaction[]): void {
-    const key = toHex(digest);
+    const key = hashKey(digest);
     const gathering = this.#gatherings.get(key);
     if (gathering === undefined) return;
     const transactionHashes = transactions.map((transaction) => transaction.leafHash);
@@ -94,7 +111,7 @@ export class BodyGatherer {
 
   /** Gives a block up. */
   drop(digest: Digest): void {
-    const key = toHex(digest);
+    const key = hashKey(digest);
     const gathering = this.#gatherings.get(key);
     if (gathering !== undefined) this.#finish(key, gathering, 'dropped');
   }
@@ -106,7 +123,7 @@ export class BodyGatherer {
     transactionHashes: readonly Hash[],
     envelopes: readonly Uint8Array[],
   ): Promise<void> {
-    const key = toHex(digest);
+    const key = hashKey(digest);
     const gathering = this.#gatherings.get(key);
     if (gathering === undefined) return;
     if (gathering.hashes === undefined) {
@@ -124,7 +141,7 @@ export class BodyGatherer {
       }
     }
     const missingBefore = gathering.missing.size;
-    const wanted = envelopes.filter((envelope) => gathering.missing.has(toHex(merkleLeafHash(envelope))));
+    const wanted = envelopes.filter((envelope) => gathering.missing.has(hashKey(merkleLeafHash(envelope))));
     const checked = await this.#options.check(wanted);
     if (this.#gatherings.get(key) !== gathering) return;
     for (const transaction of checked) {
@@ -133,7 +150,7 @@ export class BodyGatherer {
         this.#finish(key, gathering, 'invalid');
         return;
       }
-      this.#found(gathering, toHex(transaction.leafHash), transaction);
+      this.#found(gathering, hashKey(transaction.leafHash), transaction);
     }
     if (gathering.missing.size === missingBefore && missingBefore > 0) this.#turnFrom(gathering, from);
     else this.#progress(key, gathering);
@@ -150,7 +167,7 @@ export class BodyGatherer {
     gathering.found = hashes.map((hash) => this.#options.mempool.getByLeafHash(hash));
     for (const [position, hash] of hashes.entries()) {
       if (gathering.found[position] !== undefined) continue;
-      const key = toHex(hash);
+      const key = hashKey(hash);
       if (gathering.missing.has(key)) return false;
       gathering.missing.set(key, position);
     }
@@ -177,6 +194,13 @@ export class BodyGatherer {
     this.#ask(gathering);
   }
 
+  /** The hash list of a block that is known only by its header can come from peers alone. */
+  #waitForRelay(key: string, gathering: Gathering): void {
+    const { clock, graceMs } = this.#options;
+    if (gathering.hashes === undefined || graceMs === 0) this.#progress(key, gathering);
+    else gathering.cancelRetry = clock.setTimer(graceMs, () => this.#progress(key, gathering));
+  }
+
   #ask(gathering: Gathering): void {
     gathering.cancelRetry();
     const { clock, peers, retryMs } = this.#options;
@@ -191,7 +215,7 @@ export class BodyGatherer {
       }
       gathering.fruitless.clear();
       gathering.source = this.#nextPeer(gathering, gathering.source) ?? gathering.source;
-      this.#progress(toHex(gathering.block.digest), gathering);
+      this.#progress(hashKey(gathering.block.digest), gathering);
     });
   }
 

@@ -46,6 +46,8 @@ export interface DriverOptions {
   readonly syncLimits?: Partial<SyncLimits>;
   /** Status to all peers, and the look-out for what waits too long, so often. */
   readonly heartbeatMs: number;
+  /** How long a block's bodies may take to come by relay before they are asked for. */
+  readonly bodyGraceMs: number;
   /** Bodies that did not come are asked of another peer after so long. */
   readonly bodyRetryMs: number;
   /** See BuilderOptions. */

@@ -25,6 +25,7 @@ import {
   type VerifiedMessage,
 } from '../consensus/index.js';
 import type { LogEntry } from '../storage/types.js';
+import type { CheckedTransaction } from '../ledger/index.js';
 import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
 import { toHex, unreachable } from '../types/index.js';
 import { answerBodies } from './answer-bodies.js';
@@ -100,6 +101,7 @@ export class ReplicaDriver {
       peers,
       mempool,
       check: (envelopes) => intake.check(envelopes),
+      graceMs: options.bodyGraceMs,
       retryMs: options.bodyRetryMs,
     });
     this.#proposals = new Proposals({
@@ -114,7 +116,7 @@ export class ReplicaDriver {
       intake,
       mempool,
       observer,
-      admitted: () => this.#transactionsAdmitted(),
+      admitted: (transactions) => this.#transactionsAdmitted(transactions),
       failed: (error) => this.#fail('transactions could not be taken in', error),
     });
     this.#finalizer = new Finalizer({
@@ -441,7 +443,8 @@ export class ReplicaDriver {
     this.#builder?.poke();
   }
 
-  #transactionsAdmitted(): void {
+  #transactionsAdmitted(transactions: readonly CheckedTransaction[]): void {
+    this.#gatherer.admitted(transactions);
     this.#updateDemand();
     this.#updateInFlight();
     this.#builder?.poke();

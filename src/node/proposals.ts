@@ -6,7 +6,7 @@ import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
 import type { Parameters } from '../codec/index.js';
 import type { BlockExecutor, Execution } from './block-executor.js';
 import type { BodyGatherer } from './bodies.js';
-import { idName } from './id-name.js';
+import { hashKey } from '../mempool/index.js';
 import type { Clock } from './ports.js';
 
 /** What came of judging a proposed block. */
@@ -46,13 +46,13 @@ export class Proposals {
 
   /** Bodies of a block in flight or lately committed, for peers that lack them and for the log. */
   bodies(digest: Digest): readonly CheckedTransaction[] | undefined {
-    const key = idName(digest);
+    const key = hashKey(digest);
     return this.#bodies.get(key) ?? this.#committed.get(key);
   }
 
   /** Takes a block that was built, restored or fetched here: its bodies are at hand. */
   adopt(digest: Digest, transactions: readonly CheckedTransaction[]): void {
-    this.#bodies.set(idName(digest), transactions);
+    this.#bodies.set(hashKey(digest), transactions);
     const { gatherer, mempool, clock } = this.#options;
     mempool.reserve(digest, transactions, clock.monotonicMs());
     gatherer.offer(digest, transactions);
@@ -60,7 +60,7 @@ export class Proposals {
 
   /** Judges a block. `fresh` asks for the check of its time too. */
   judge(block: BlockRef, source: ValidatorIndex, fresh: boolean): Promise<Verdict> {
-    const key = idName(block.digest);
+    const key = hashKey(block.digest);
     const running = this.#judging.get(key);
     if (running !== undefined) return running.verdict;
     const judging: Judging = { verdict: Promise.resolve(dropped), dropped: false };
@@ -78,14 +78,14 @@ export class Proposals {
     const transactions = this.bodies(digest);
     this.forget(digest);
     if (transactions === undefined) return;
-    this.#committed.set(idName(digest), transactions);
+    this.#committed.set(hashKey(digest), transactions);
     const [oldest] = this.#committed.keys();
     if (this.#committed.size > keptCommitted && oldest !== undefined) this.#committed.delete(oldest);
   }
 
   /** Forgets a block that was given up. */
   forget(digest: Digest): void {
-    const key = idName(digest);
+    const key = hashKey(digest);
     this.#options.gatherer.drop(digest);
     this.#options.mempool.release(digest);
     this.#options.executor.discard(digest);
@@ -106,7 +106,7 @@ export class Proposals {
       return { outcome: 'refused', reason: 'its time is too far from the clock of this replica' };
     }
     const known = this.bodies(block.digest);
-    const parentVerdict = this.#judging.get(idName(header.prevHash))?.verdict;
+    const parentVerdict = this.#judging.get(hashKey(header.prevHash))?.verdict;
     const bodies =
       known === undefined
         ? await this.#options.gatherer.gather(block, source)

@@ -15,6 +15,7 @@ import { ensureGenesis, recover } from './recovery.js';
 export interface ReplicaSettings {
   readonly timeouts: ConsensusConfig['timeouts'];
   readonly heartbeatMs: number;
+  readonly bodyGraceMs: number;
   readonly bodyRetryMs: number;
   readonly batchDelayMs: number;
   readonly batchTransactions: number;
@@ -93,6 +94,7 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
       observer,
       blocks,
       heartbeatMs: settings.heartbeatMs,
+      bodyGraceMs: settings.bodyGraceMs,
       bodyRetryMs: settings.bodyRetryMs,
       batchDelayMs: settings.batchDelayMs,
       batchTransactions: settings.batchTransactions,

@@ -2,7 +2,7 @@ import { finalBlock } from '../api/final-block.js';
 import type { FinalBlock, Refusal, SubmissionSink } from '../api/ports.js';
 import type { RefusalReason } from '../client/reasons.js';
 import type { TxId } from '../types/index.js';
-import { idName } from './id-name.js';
+import { hashKey } from '../mempool/index.js';
 
 /** One batch of a client, as long as answers to it are owed. */
 export interface Waiter {
@@ -35,7 +35,7 @@ export class Submissions {
   /** Waits for a pending transaction. */
   attach(txId: TxId, waiter: Waiter, number: number): void {
     if (waiter.cancelled) return;
-    const name = idName(txId);
+    const name = hashKey(txId);
     waiter.pending.add(name);
     const waits = this.#waits.get(name);
     if (waits === undefined) this.#waits.set(name, [{ waiter, number }]);
@@ -79,7 +79,7 @@ export class Submissions {
   }
 
   #take(txId: TxId): readonly Wait[] {
-    const name = idName(txId);
+    const name = hashKey(txId);
     const waits = this.#waits.get(name);
     if (waits === undefined) return [];
     this.#waits.delete(name);

@@ -19,7 +19,7 @@ export interface TransactionDeskOptions {
   readonly mempool: Mempool;
   readonly observer: DriverObserver;
   /** Transactions were admitted to the mempool. */
-  readonly admitted: () => void;
+  readonly admitted: (transactions: readonly CheckedTransaction[]) => void;
   /** Signatures could not be checked or the store could not be read; nobody is answered. */
   readonly failed: (error: unknown) => void;
 }
@@ -159,16 +159,16 @@ export class TransactionDesk implements LedgerPort {
 
   #count(admissions: readonly Admission[], source: 'client' | 'peer'): void {
     const { observer } = this.#options;
-    let admitted = 0;
+    const admitted: CheckedTransaction[] = [];
     for (const admission of admissions) {
       if (admission.kind === 'malformed') observer.refused(source, admission.error.code);
       else if (admission.kind === 'refused') observer.refused(source, admission.refusal.code);
-      else if (admission.transaction !== undefined) admitted++;
+      else if (admission.transaction !== undefined) admitted.push(admission.transaction);
     }
-    if (admitted === 0) return;
-    observer.admitted(source, admitted);
+    if (admitted.length === 0) return;
+    observer.admitted(source, admitted.length);
     if (source === 'client') this.#scheduleRelay();
-    this.#options.admitted();
+    this.#options.admitted(admitted);
   }
 
   /** What clients submit in one turn of the event loop goes out together. */

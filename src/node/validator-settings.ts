@@ -10,6 +10,8 @@ import type { ReplicaSettings } from './replica.js';
 const heartbeatsPerSilence = 4;
 /** Most wanted heartbeat interval, so that an idle network costs nearly nothing. */
 const maxHeartbeatMs = 1000;
+/** Transactions that a proposal names reach this replica by relay within so long, as a rule. */
+const bodyGraceMs = 100;
 
 /** Index of a validator. Throws a QuaestorError when the genesis does not name it. */
 export function indexOf(validator: string, genesis: Genesis): ValidatorIndex {
@@ -56,6 +58,7 @@ export function settingsOf(config: NodeConfig): ReplicaSettings {
   return {
     timeouts: consensus,
     heartbeatMs: Math.min(maxHeartbeatMs, Math.floor(consensus.primarySilenceMs / heartbeatsPerSilence)),
+    bodyGraceMs,
     bodyRetryMs: consensus.retransmitMs,
     batchDelayMs: 10,
     batchTransactions: 500,

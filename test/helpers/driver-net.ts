@@ -16,6 +16,7 @@ import type { TestKey } from './fake-ledger.js';
 export const testSettings: ReplicaSettings = {
   timeouts: { viewTimeoutMs: 400, maxViewTimeoutMs: 3200, retransmitMs: 100, primarySilenceMs: 1000 },
   heartbeatMs: 50,
+  bodyGraceMs: 20,
   bodyRetryMs: 100,
   batchDelayMs: 5,
   batchTransactions: 100,

@@ -272,6 +272,7 @@ function settingsOf(options: SimulationOptions): ReplicaSettings {
   return {
     timeouts: options.timeouts,
     heartbeatMs: options.heartbeatMs,
+    bodyGraceMs: 10,
     bodyRetryMs: 80,
     batchDelayMs: 5,
     batchTransactions: 10,

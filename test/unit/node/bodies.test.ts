@@ -26,7 +26,7 @@ const block = {
 } as unknown as BlockRef;
 const [one, two, three] = [1, 2, 3].map(asValidatorIndex) as [ValidatorIndex, ValidatorIndex, ValidatorIndex];
 
-function setup() {
+function setup(graceMs = 0) {
   const asked: ValidatorIndex[] = [];
   const timers = new Set<() => void>();
   const gatherer = new BodyGatherer({
@@ -45,6 +45,7 @@ function setup() {
     } as unknown as PeerPort,
     mempool: { getByLeafHash: () => undefined },
     check: (envelopes) => Promise.resolve(envelopes.map(([number]) => body(number!))),
+    graceMs,
     retryMs: 100,
   });
   const elapse = (): void => {
@@ -58,6 +59,22 @@ function setup() {
 }
 
 describe('gathering bodies', () => {
+  it('asks nobody for what comes by relay within the grace', async () => {
+    const { gatherer, asked, outcomes } = setup(50);
+    gatherer.admitted(bodies);
+    await Promise.resolve();
+    expect(outcomes).toEqual([{ transactionHashes: hashes, transactions: bodies }]);
+    expect(asked).toEqual([]);
+  });
+
+  it('asks for the rest when the grace is over', () => {
+    const { gatherer, asked, elapse } = setup(50);
+    gatherer.admitted(bodies.slice(0, 1));
+    expect(asked).toEqual([]);
+    elapse();
+    expect(asked).toEqual([two]);
+  });
+
   it('asks each peer once when none has them, and again only after the pause', async () => {
     const { gatherer, asked, elapse } = setup();
     for (let answers = 0; answers < 10; answers++) {
