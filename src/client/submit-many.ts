@@ -11,8 +11,9 @@ import type { SubmitStreamRequest } from '../codec/wire/quaestor/ledger/v1/Submi
 import type { SubmitStreamResponse__Output } from '../codec/wire/quaestor/ledger/v1/SubmitStreamResponse.js';
 import { limits, type TxId } from '../types/index.js';
 import { callFailure, type Endpoint } from './endpoint.js';
-import { OutcomeUnknownError, RequestError, VerificationError } from './errors.js';
+import { NoQuorumError, OutcomeUnknownError, RequestError, VerificationError } from './errors.js';
 import { Gate } from './gate.js';
+import { isQuorumMissing } from './missing-quorum.js';
 import type { EndpointPool } from './pool.js';
 import { isRefusalReason, reasons, type RefusalReason } from './reasons.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
@@ -44,7 +45,7 @@ export interface SubmitManyOptions {
   readonly maxBatch?: number;
   /** Without any outcome for so long another validator is tried. Default 10 s. */
   readonly stallTimeoutMs?: number;
-  /** Without any outcome for so long it is given up. Default 60 s. */
+  /** Without any outcome for so long it is given up, with NoQuorumError or OutcomeUnknownError. Default 60 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -191,7 +192,7 @@ class SubmitManySession {
       while (!this.#done()) {
         this.#signal.throwIfAborted();
         this.#pool.throwIfAllDistrusted();
-        this.#giveUpIfStuck();
+        await this.#giveUpIfStuck();
         const endpoint = this.#pool.next();
         if (endpoint === undefined) {
           await this.#pool.rest(this.#lastProgressMs + this.#timeoutMs, this.#signal);
@@ -242,13 +243,17 @@ class SubmitManySession {
     this.#outcomeOrEnd.signal();
   }
 
-  #giveUpIfStuck(): void {
+  async #giveUpIfStuck(): Promise<void> {
     if (this.#pending.size === 0 || Date.now() < this.#lastProgressMs + this.#timeoutMs) return;
     const [first] = this.#pending.values();
-    throw new OutcomeUnknownError(
-      first?.transaction.txId,
-      `${this.#pending.size} transactions were not seen final: no validator has answered for ${this.#timeoutMs} ms. They may still commit; submit the same signed transactions again to learn the outcome.`,
-    );
+    const txId = first?.transaction.txId;
+    const count = `${this.#pending.size} transactions were not seen final`;
+    const advice =
+      'They may still commit; submit the same signed transactions again to learn the outcome: they are never executed twice.';
+    if (await isQuorumMissing(this.#pool, this.#signal)) {
+      throw new NoQuorumError(txId, `${count}: there is no quorum of validators. ${advice}`);
+    }
+    throw new OutcomeUnknownError(txId, `${count}: no answer came for ${this.#timeoutMs} ms. ${advice}`);
   }
 
   /** Runs one stream until it ends, breaks, stalls, or all is final. */
@@ -298,9 +303,11 @@ class SubmitManySession {
     const stallTimer = setInterval(
       () => {
         const quietSince = Math.max(this.#lastProgressMs, streamStarted);
-        if (this.#pending.size > 0 && Date.now() - quietSince >= this.#stallTimeoutMs) endStream();
+        const stalled = Date.now() - quietSince >= this.#stallTimeoutMs;
+        const late = Date.now() - this.#lastProgressMs >= this.#timeoutMs;
+        if (this.#pending.size > 0 && (stalled || late)) endStream();
       },
-      Math.max(10, this.#stallTimeoutMs / 4),
+      Math.max(10, Math.min(this.#stallTimeoutMs, this.#timeoutMs) / 4),
     );
     const aborted = (): void => endStream();
     this.#signal.addEventListener('abort', aborted, { once: true });

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  NoQuorumError,
   OutcomeUnknownError,
   QuaestorClient,
   VerificationError,
@@ -184,6 +185,20 @@ describe('submitMany', () => {
     await expect(collect(client, await signedTransfers(3), options)).rejects.toBeInstanceOf(
       OutcomeUnknownError,
     );
+  });
+
+  it('gives up with NoQuorumError when that is why nothing comes back', async () => {
+    const client = await start(2);
+    chain.held = true;
+    for (const { node } of servers) node.quorum = false;
+    const giving = collect(client, await signedTransfers(3), { timeoutMs: 150 });
+    await expect(giving).rejects.toThrow(NoQuorumError);
+    await expect(giving).rejects.toThrow(/3 transactions were not seen final: there is no quorum/);
+    // One that sees a quorum is enough for doubt.
+    servers[1]!.node.quorum = true;
+    await expect(collect(client, await signedTransfers(3), { timeoutMs: 150 })).rejects.toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+    });
   });
 
   it('ends with the reason of the signal, and leaves nothing behind when the caller stops early', async () => {
