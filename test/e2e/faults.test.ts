@@ -97,6 +97,20 @@ describe('four validators under load', () => {
   );
 
   it(
+    'go on after a view change when the primary hangs, and take it back when it wakes up',
+    withLogTails(async () => {
+      const hanging = await primary();
+      hanging.signal('SIGSTOP');
+      await progress();
+      hanging.signal('SIGCONT');
+      await network.whole();
+      expect((await primary()).id).not.toBe(hanging.id);
+      await progress();
+    }),
+    120_000,
+  );
+
+  it(
     'commit nothing while two are down, say so at the deadline, and commit what waits when they are back',
     withLogTails(async () => {
       const first = await primary();
@@ -123,6 +137,11 @@ describe('four validators under load', () => {
         expect((reason as NoQuorumError).code).toBe('NO_QUORUM');
         expect((reason as NoQuorumError).message).toContain('no quorum');
       }
+      // The same of a stream.
+      const streamed = [await sign(), await sign()];
+      pending.push(...streamed);
+      const stream = client.submitMany(streamed, { timeoutMs: 3000 });
+      await expect(stream.next()).rejects.toThrow(NoQuorumError);
       // As a client of any language sees it, at each of the survivors.
       for (const { clientAddress } of survivors) {
         const transaction = await sign();
