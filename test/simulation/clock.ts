@@ -124,9 +124,13 @@ export const epochMs = 1_800_000_000_000;
 /** The clock of one process. Nothing is called back once it is dead. */
 export function processClock(time: VirtualTime, skew: Skew, alive: () => boolean): Clock {
   const startedMs = time.nowMs;
+  const read = (ms: number): number => {
+    if (!time.work()) throw new Error('The process does not come to rest.');
+    return ms;
+  };
   return {
-    wallMs: () => epochMs + skew.wallOffsetMs + time.nowMs * skew.rate,
-    monotonicMs: () => (time.nowMs - startedMs) * skew.rate,
+    wallMs: () => read(epochMs + skew.wallOffsetMs + time.nowMs * skew.rate),
+    monotonicMs: () => read((time.nowMs - startedMs) * skew.rate),
     // Whole milliseconds and at least one, as those of Node.
     setTimer: (delayMs, callback) =>
       time.in(Math.max(1, Math.trunc(delayMs)) / skew.rate, () => {

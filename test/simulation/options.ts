@@ -64,8 +64,8 @@ export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}):
   const wild = random.chance(0.7);
   const maxSkewMs = random.pick([0, 50, 400]);
   const viewTimeoutMs = random.pick([150, 300, 600]);
-  const transactions = random.integer(10, 40);
-  const troubleMs = random.integer(1000, 3000);
+  const transactions = random.integer(6, 28);
+  const troubleMs = random.integer(700, 2200);
   const options: SimulationOptions = {
     seed,
     validators,
@@ -137,7 +137,7 @@ function hunting(random: Random, options: SimulationOptions): SimulationOptions 
     timeouts: { ...options.timeouts, viewTimeoutMs: 150, maxViewTimeoutMs: 600 },
     network: { ...options.network, minDelayMs: 1, maxDelayMs: 15, loss: 0, straggling: 0.02 },
     faults: { ...options.faults, filters: 15, isolation: random.chance(0.5), partitions: 0, disconnects: 0 },
-    troubleMs: 3000,
+    troubleMs: 2200,
   };
 }
 
