@@ -27,11 +27,11 @@ import {
 } from './validator-process.js';
 
 /** Folder of the software under test. */
-export const softwareFolder =
+const softwareFolder =
   process.env['E2E_SOFTWARE'] ?? fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
 /** The program of the command line. */
-export const mainProgram = join(softwareFolder, 'dist', 'cli', 'main.js');
+const mainProgram = join(softwareFolder, 'dist', 'cli', 'main.js');
 
 /** Timeouts short enough for tests to see view changes, long enough for a machine that runs several networks. */
 const testEnvironment: Environment = {
@@ -74,7 +74,7 @@ const openNetworks = new Set<TestNetwork>();
 const run = promisify(execFile);
 
 /** Runs the command line; resolves with its output, rejects when it fails. */
-export async function quaestor(...args: readonly string[]): Promise<string> {
+async function quaestor(...args: readonly string[]): Promise<string> {
   const { stdout } = await run(process.execPath, [mainProgram, ...args], { timeout: 60_000 });
   return stdout;
 }
@@ -148,10 +148,6 @@ export class TestNetwork {
     const { id, index, config, ports } = place;
     const logFile = join(this.dir, `${id}.log`);
     return { program: mainProgram, id, index, config, ports, logFile, environment: this.#environment };
-  }
-
-  get genesisFile(): string {
-    return this.#document.genesis;
   }
 
   /** Starts the validators that do not run; resolves when all are ready and connected to each other. */
