@@ -23,6 +23,9 @@ export interface NodeViewOptions {
   readonly log: Logger;
 }
 
+/** How long a validator that starts is given to connect before it says that a quorum is missing. */
+const connectingMs = 5000;
+
 /** What a running validator says of itself to clients, operators, probes and Prometheus. */
 export class NodeView implements AdminPort {
   readonly #options: NodeViewOptions;
@@ -111,7 +114,7 @@ export class NodeView implements AdminPort {
 
   /** Brings the health up to date with heights and connections; says so when the quorum is lost or back. */
   refreshHealth(): void {
-    const { genesis, network, replica, health, store, log } = this.#options;
+    const { genesis, network, replica, health, store, log, clock } = this.#options;
     const snapshot = replica.driver.snapshot();
     const validators = genesis.validators.length;
     const height = store.head()?.height ?? asHeight(0);
@@ -124,8 +127,10 @@ export class NodeView implements AdminPort {
       connectedValidators,
     });
     const hasQuorum = connectedValidators >= this.#quorum;
-    // The first quorum after the start restores none.
-    if (this.#hadQuorum !== undefined && this.#hadQuorum !== hasQuorum) {
+    // The first quorum after the start restores none; when it does not come, that is said once.
+    const isLate = clock.monotonicMs() - this.#startedMs >= connectingMs;
+    const known = this.#hadQuorum ?? (isLate && !hasQuorum ? true : undefined);
+    if (known !== undefined && known !== hasQuorum) {
       if (hasQuorum) {
         log.info(
           { code: 'QUORUM_RESTORED', connectedValidators },
@@ -138,7 +143,7 @@ export class NodeView implements AdminPort {
         );
       }
     }
-    if (hasQuorum || this.#hadQuorum !== undefined) this.#hadQuorum = hasQuorum;
+    if (hasQuorum || known !== undefined) this.#hadQuorum = hasQuorum;
   }
 
   /** Sets what is cheaper to read at a scrape than to keep. */

@@ -4,6 +4,7 @@ import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'no
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { issueCertificate } from '../../src/network/pki/index.js';
+import { eventually } from '../helpers/eventually.js';
 import { TestNetwork, withLogTails } from './network.js';
 import { ValidatorProcess, type ProcessEnd, type StartOptions } from './validator-process.js';
 
@@ -288,6 +289,19 @@ describe('a key or certificate', () => {
     boundMs,
   );
 });
+
+it(
+  'a validator that the others do not reach says after a while that the quorum is missing',
+  withLogTails(async () => {
+    first.start();
+    await first.ready();
+    await eventually('it says so', () =>
+      /QUORUM_LOST Only 1 of 2 validators are connected; 2 are needed/.test(first.logTail(5)),
+    );
+    expect(await first.stop()).toMatchObject({ code: 0 });
+  }),
+  boundMs,
+);
 
 describe('a data folder', () => {
   it(
