@@ -38,7 +38,7 @@ const lingerMs = 1000;
  * Under load, relayed transactions leave so often at most: a message costs about 15 µs on either side, however small it
  * is, and a transaction in a full one about 1 µs. The first one after a pause does not wait.
  */
-const relayIntervalMs = 2;
+const relayIntervalMs = 8;
 
 /**
  * Makes the network of one validator; nothing happens before `start`.

@@ -119,6 +119,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   parts.add(() => store.close());
 
   const verifier = createVerifierPool({
+    maxBatch: 512,
     threads: config.verifier.threads ?? Math.max(1, availableParallelism() - 1),
   });
   parts.add(() => verifier.close());
