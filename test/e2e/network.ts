@@ -16,6 +16,7 @@ import { loadGenesis } from '../../src/config/index.js';
 import { openKeyFile } from '../../src/crypto/native/index.js';
 import type { Signer } from '../../src/crypto/index.js';
 import { genesisChainId } from '../../src/ledger/index.js';
+import { issueCertificate, type IdentityRole, type Validity } from '../../src/network/pki/index.js';
 import type { ChainId } from '../../src/types/index.js';
 import { eventually } from '../helpers/eventually.js';
 import {
@@ -191,6 +192,23 @@ export class TestNetwork {
       this.#members.set(member, found);
     }
     return found;
+  }
+
+  /** A certificate of the network's own authority. */
+  async issue(
+    role: IdentityRole,
+    id: string,
+    options: { readonly network?: string; readonly validity?: Validity } = {},
+  ): Promise<ClientTls> {
+    const folder = join(this.dir, 'network', 'authority');
+    const [certificatePem, privateKeyPem] = (await Promise.all(
+      ['ca.pem', 'ca-key.pem'].map((name) => readFile(join(folder, name), 'utf8')),
+    )) as [string, string];
+    const identity = { network: options.network ?? this.genesis.network, role, id };
+    const subject = { identity, hosts: ['127.0.0.1', 'localhost'] };
+    const validity = options.validity ?? { nowMs: Date.now(), days: 2 };
+    const issued = await issueCertificate({ certificatePem, privateKeyPem }, subject, validity);
+    return { caPem: certificatePem, ...issued };
   }
 
   /** Options of a client that knows all validators, or those of the given indexes. */

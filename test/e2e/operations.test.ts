@@ -4,12 +4,11 @@ import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import type { ClientTls } from '../../src/client/index.js';
-import { issueCertificate } from '../../src/network/pki/index.js';
 import { asHeight } from '../../src/types/index.js';
 import { grpcCredentials } from '../helpers/api-servers.js';
 import { eventually } from '../helpers/eventually.js';
@@ -210,14 +209,7 @@ describe('certificates', () => {
     'are replaced without a restart',
     withLogTails(async () => {
       const [validator] = network.validators;
-      const authority = join(network.dir, 'network', 'authority');
-      const [certificatePem, privateKeyPem] = (await Promise.all(
-        ['ca.pem', 'ca-key.pem'].map((name) => readFile(join(authority, name), 'utf8')),
-      )) as [string, string];
-      const identity = { network: network.genesis.network, role: 'validator', id: validator!.id } as const;
-      const subject = { identity, hosts: ['127.0.0.1', 'localhost'] };
-      const validity = { nowMs: Date.now(), days: 2 };
-      const renewed = await issueCertificate({ certificatePem, privateKeyPem }, subject, validity);
+      const renewed = await network.issue('validator', validator!.id);
       const fingerprint = new X509Certificate(renewed.certificatePem).fingerprint256;
       const { tls } = await network.member('bank-alba');
       expect(await shownCertificate(validator!.ports.client, tls)).not.toBe(fingerprint);

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { issueCertificate } from '../../src/network/pki/index.js';
 import { eventually } from '../helpers/eventually.js';
 import { TestNetwork, withLogTails } from './network.js';
 import { ValidatorProcess, type ProcessEnd, type StartOptions } from './validator-process.js';
@@ -263,14 +262,8 @@ describe('a key or certificate', () => {
   it(
     'that has expired is refused, since nobody would talk to it',
     withLogTails(async () => {
-      const folder = join(network.dir, 'network', 'authority');
-      const [certificatePem, privateKeyPem] = (await Promise.all(
-        ['ca.pem', 'ca-key.pem'].map((name) => readFile(join(folder, name), 'utf8')),
-      )) as [string, string];
-      const identity = { network: network.genesis.network, role: 'validator', id: 'validator-1' } as const;
-      const subject = { identity, hosts: ['127.0.0.1'] };
-      const longAgo = { nowMs: Date.now() - 10 * 86_400_000, days: 5 };
-      const old = await issueCertificate({ certificatePem, privateKeyPem }, subject, longAgo);
+      const validity = { nowMs: Date.now() - 10 * 86_400_000, days: 5 };
+      const old = await network.issue('validator', first.id, { validity });
       await withFile(
         'tls/validator.pem',
         (path) => writeFile(path, old.certificatePem),
