@@ -27,7 +27,7 @@ import {
 import type { LogEntry } from '../storage/types.js';
 import type { CheckedTransaction } from '../ledger/index.js';
 import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
-import { toHex, unreachable } from '../types/index.js';
+import { quorumOf, toHex, unreachable } from '../types/index.js';
 import { answerBodies } from './answer-bodies.js';
 import { BodyGatherer } from './bodies.js';
 import { frameBodies } from './body-framing.js';
@@ -256,7 +256,11 @@ export class ReplicaDriver {
   /** A stream to a peer opened: it is told where we stand and what clients of ours wait for. */
   peerConnected(peer: ValidatorIndex): void {
     if (this.#stopped) return;
-    this.#options.ports.peers.sendStatus(peer, this.status());
+    const { peers, clock } = this.#options.ports;
+    // What waited while there was no quorum waited for no primary.
+    const quorum = quorumOf(this.#config.validatorSet.validators.length);
+    if (peers.connected().length + 1 === quorum) this.#options.mempool.restartDeadlines(clock.monotonicMs());
+    peers.sendStatus(peer, this.status());
     this.desk.relayAll();
   }
 
