@@ -119,10 +119,19 @@ function filter({ random, machines, network, time, options, note }: FaultsParts)
     'bodies',
     'relay',
   ]);
+  const favoured = random.pick(all);
   const lost = {
     kind,
     from: new Set(random.chance(0.5) ? all : random.some(all, 1)),
-    to: new Set(random.chance(0.3) ? all : random.some(all, 1)),
+    // All but one, often: then one alone gets to know.
+    to: new Set(
+      random.pick([
+        all,
+        random.some(all, 1),
+        all.filter((index) => index !== favoured),
+        all.filter((index) => index !== favoured),
+      ]),
+    ),
   };
   note(`${kind} is lost from ${[...lost.from].join()} to ${[...lost.to].join()}`);
   network.addFilter(lost);

@@ -33,6 +33,7 @@ export function report({ options, outcome }: Awaited<ReturnType<typeof simulate>
     '',
     `options ${JSON.stringify(options)}`,
     `again: npm run simulate -- --seed ${options.seed} --count 1 --trace 400`,
+    `trace hash ${outcome.traceHash} of ${outcome.trace.count} entries`,
     `seed ${options.seed}: ${outcome.failure ?? `height ${outcome.height}, view ${outcome.highestView}`}`,
   ].join('\n');
 }

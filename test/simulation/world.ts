@@ -146,6 +146,7 @@ export class World {
       this.fail(`PROGRESS: after ${options.calmMs} ms of calm, ${this.#whatIsMissing()}`);
       return true;
     });
+    this.#checkStall();
     if (this.#failure === undefined) await this.#finish();
     return {
       height: this.#checker.chain.length,
@@ -373,6 +374,14 @@ export class World {
     if (this.#waiting)
       this.#longestStallMs = Math.max(this.#longestStallMs, this.#time.nowMs - this.#lastProgressMs);
     this.#lastProgressMs = this.#time.nowMs;
+  }
+
+  /** A few views may fail in turn after the trouble, each with the longest timeout. */
+  #checkStall(): void {
+    const { timeouts, inclusionDeadlineMs } = this.options;
+    const mostMs = 4 * timeouts.maxViewTimeoutMs + timeouts.primarySilenceMs + 4 * inclusionDeadlineMs;
+    if (this.#longestStallMs > mostMs)
+      this.fail(`STALL: nothing was committed for ${this.#longestStallMs} ms of calm`);
   }
 
   /** Watches from now on whether a correct replica has something to commit: time without work is no stall. */

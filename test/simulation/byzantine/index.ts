@@ -2,6 +2,7 @@
 import { badBlocks } from './bad-blocks.js';
 import { doubleVotes, twins } from './equivocation.js';
 import { forging } from './forgery.js';
+import { hoarding } from './hoarding.js';
 import { lyingHistory, replaying, rubbish, withholding } from './noise.js';
 import { censoring, selective, silent, slow, wrongTime } from './quiet.js';
 import type { StrategyMaker } from './strategy.js';
@@ -19,6 +20,7 @@ export const strategies = {
   doubleVotes,
   wildViews,
   forgetful,
+  hoarding,
   splitViews,
   badBlocks,
   forging,
