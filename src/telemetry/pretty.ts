@@ -1,16 +1,19 @@
 import picocolors from 'picocolors';
 
+/** Colours for a person at a terminal only: a log in a file is searched. */
+const paint = picocolors.createColors(process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '');
+
 /** Takes whole lines. */
 export interface LineSink {
   write(line: string): void;
 }
 
 const colours: Readonly<Record<string, (text: string) => string>> = {
-  trace: picocolors.dim,
-  debug: picocolors.dim,
-  info: picocolors.cyan,
-  warn: picocolors.yellow,
-  error: picocolors.red,
+  trace: paint.dim,
+  debug: paint.dim,
+  info: paint.cyan,
+  warn: paint.yellow,
+  error: paint.red,
 };
 
 /** A sink that turns lines of JSON into lines for a terminal: time, level, code, message, fields. */
@@ -28,16 +31,14 @@ function prettyLine(line: string): string {
   const { time, level, code, msg, err, ...fields } = entry;
   const name = typeof level === 'string' ? level : 'info';
   const parts = [
-    picocolors.dim(typeof time === 'string' ? time.slice(11, 23) : ''),
-    (colours[name] ?? picocolors.cyan)(name.toUpperCase().padEnd(5)),
+    paint.dim(typeof time === 'string' ? time.slice(11, 23) : ''),
+    (colours[name] ?? paint.cyan)(name.toUpperCase().padEnd(5)),
   ];
-  if (typeof code === 'string') parts.push(picocolors.bold(code));
+  if (typeof code === 'string') parts.push(paint.bold(code));
   if (typeof msg === 'string') parts.push(printable(msg));
   for (const [key, value] of Object.entries(fields)) {
     parts.push(
-      picocolors.dim(
-        `${printable(key)}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`,
-      ),
+      paint.dim(`${printable(key)}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`),
     );
   }
   return parts.join(' ') + errorText(err);
