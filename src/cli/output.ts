@@ -27,7 +27,8 @@ export class Output {
       process.env['FORCE_COLOR'] !== undefined
         ? process.env['FORCE_COLOR'] !== '0'
         : process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
-    this.colours = picocolors.createColors(!json && wanted);
+    // Never undefined, as `isTTY` can be: the library would then decide for itself.
+    this.colours = picocolors.createColors(!json && Boolean(wanted));
   }
 
   /** A line of the result, for people; nothing with --json. */
