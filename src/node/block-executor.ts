@@ -19,7 +19,6 @@ import {
 } from '../ledger/index.js';
 import type { Store } from '../storage/types.js';
 import type { Clock } from './ports.js';
-import { idName } from './id-name.js';
 import { asHeight, DefectError, equalBytes, invariant, toHex } from '../types/index.js';
 import type { Digest, Hash, Height, StateKey } from '../types/index.js';
 
@@ -35,8 +34,6 @@ export interface Execution {
   readonly transactionsRoot: Hash;
   readonly resultsRoot: Hash;
   readonly tree: TreeUpdate;
-  /** Tree nodes of this block by their storage key. */
-  readonly nodes: ReadonlyMap<string, Uint8Array>;
   readonly hashes: BlockHashes;
 }
 
@@ -64,10 +61,12 @@ export interface BlockExecutorOptions {
 export class BlockExecutor {
   readonly #options: BlockExecutorOptions;
   readonly #overlays = new Map<string, Execution>();
+  readonly #reader: NodeReader;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: BlockExecutorOptions) {
     this.#options = options;
+    this.#reader = { readNodes: (keys) => options.store.treeNodes(keys) };
   }
 
   /**
@@ -145,7 +144,8 @@ export class BlockExecutor {
     );
     const output = applyBlock({ height, timeMs, transactions, state, window });
     const base = asHeight(height - 1);
-    const tree = await this.#options.tree.update(this.#reader(chain), base, height, output.writes);
+    const branch = chain.map((execution) => execution.tree);
+    const tree = await this.#options.tree.update(this.#reader, base, height, output.writes, branch);
     if (!this.#stillBelow(chain, parent)) return undefined;
     const resultBytes = output.results.map(encodeTransactionResult);
     const transactionHashes = transactions.map((transaction) => transaction.leafHash);
@@ -160,7 +160,6 @@ export class BlockExecutor {
       transactionsRoot: merkleRoot(transactionHashes),
       resultsRoot: merkleRoot(resultBytes.map(merkleLeafHash)),
       tree,
-      nodes: new Map(tree.nodes.map(({ key, value }) => [idName(key), value])),
       hashes: BlockHashes.of(height, output.idempotencyHashes),
     };
   }
@@ -202,23 +201,5 @@ export class BlockExecutor {
     const read = await this.#options.store.stateMany(missing);
     for (const [index, key] of missing.entries()) values.set(key, read[index]);
     return values;
-  }
-
-  #reader(chain: readonly Execution[]): NodeReader {
-    const { store } = this.#options;
-    if (chain.length === 0) return { readNodes: (keys) => store.treeNodes(keys) };
-    return {
-      async readNodes(keys) {
-        const nodes = keys.map((key) => {
-          const name = idName(key);
-          return chain.findLast((execution) => execution.nodes.has(name))?.nodes.get(name);
-        });
-        const missing = keys.filter((_, index) => nodes[index] === undefined);
-        if (missing.length === 0) return nodes;
-        const read = await store.treeNodes(missing);
-        let next = 0;
-        return nodes.map((node) => node ?? read[next++]);
-      },
-    };
   }
 }

@@ -1,8 +1,8 @@
-import { asHash, type Height, type StateKey } from '../../types/index.js';
+import { asHash, equalBytes, type Height, type StateKey } from '../../types/index.js';
 import { ChangeApplication } from './apply.js';
 import { changesOf, type Change } from './changes.js';
 import { NodeCache } from './node-cache.js';
-import { nodeKey, prefixId } from './node-key.js';
+import { deepPrefixId, nodeKey, prefixId } from './node-key.js';
 import { StateNode, StateTreeError } from './node.js';
 import { pathTo } from './prove.js';
 import { stateKeyPath } from './hashing.js';
@@ -15,17 +15,16 @@ import { keyOfVisit, visitNodes, type Visit } from './walk.js';
  *
  * Several candidate blocks of one height may be executed, in different views: their nodes differ but have the same
  * keys. So that they are never mixed up,
- * - the caller's reader finds the nodes of blocks that are not committed in the overlay of the very branch that the
- *   update is based on, and only then looks into the store;
- * - the cache, which is looked at before the reader, holds only nodes of versions up to the last one that `committed`
- *   was called for, and these are unique: a committed height is final;
- * - nodes of updates that are not committed yet are found again, without decoding, by the identity of the byte array
- *   that the update handed out, if the reader returns that same array. They go when the update is committed, or when
- *   the caller drops it.
+ * - nodes of updates that are not committed are looked for only in the very branch that the update is based on, which
+ *   the caller names. They are kept with those updates, and go when the caller drops these;
+ * - the cache, which is looked at next, holds only nodes of versions up to the last one that `committed` was called
+ *   for, and these are unique: a committed height is final;
+ * - the reader comes last. It needs to know only what is committed.
  */
 export class StateTree {
   readonly #cache: NodeCache;
-  readonly #handedOut = new WeakMap<Uint8Array, StateNode>();
+  /** Nodes of updates that are not committed, by prefixId; without those that are too deep to have one. */
+  readonly #pending = new WeakMap<TreeUpdate, ReadonlyMap<number, StateNode>>();
   #committedVersion = -1;
 
   constructor(options: StateTreeOptions) {
@@ -35,6 +34,8 @@ export class StateTree {
   /**
    * Works out the version `next`: the version `base` (undefined for the empty tree), with the writes applied; undefined
    * removes a key. Reads with at most one call a level, then computes in one go.
+   *
+   * `branch` are the updates, ascending, that lead from a committed version to `base` and are not committed yet.
    * Rejects with a StateTreeError when a node that is needed is missing or damaged.
    */
   async update(
@@ -42,31 +43,30 @@ export class StateTree {
     base: Height | undefined,
     next: Height,
     writes: ReadonlyMap<StateKey, Uint8Array | undefined>,
+    branch: readonly TreeUpdate[] = [],
   ): Promise<TreeUpdate> {
     const changes = changesOf(writes);
     const visited =
       base === undefined
         ? undefined
-        : await visitNodes(base, changes, (visits) => this.#load(reader, visits, changes));
+        : await visitNodes(base, changes, (visits) => this.#load(reader, visits, changes, branch));
     const application = new ChangeApplication(next, changes);
     const root = application.applyToRoot(visited);
+    const pending = new Map<number, StateNode>();
     const nodes = application.nodes.map(({ key, node }) => {
-      this.#handedOut.set(node.bytes, node);
+      if (node.id !== deepPrefixId) pending.set(node.id, node);
       return { key, value: node.bytes };
     });
-    return { version: next, root: asHash(root.hash()), nodes, stale: application.stale };
+    const update = { version: next, root: asHash(root.hash()), nodes, stale: application.stale };
+    this.#pending.set(update, pending);
+    return update;
   }
 
   /** Says that the block of an update was committed, so that its nodes may be cached. In the order of heights. */
   committed(update: TreeUpdate): void {
     this.#committedVersion = update.version;
-    for (const { value } of update.nodes) {
-      const node = this.#handedOut.get(value);
-      if (node === undefined) continue;
-      this.#cache.put(node);
-      // The store may keep these bytes in a cache of its own for long.
-      this.#handedOut.delete(value);
-    }
+    for (const node of this.#pending.get(update)?.values() ?? []) this.#cache.put(node);
+    this.#pending.delete(update);
   }
 
   /**
@@ -84,14 +84,30 @@ export class StateTree {
     });
   }
 
-  /** Finds nodes in the cache and reads the others with one call. */
-  #load(reader: NodeReader, visits: readonly Visit[], changes: readonly Change[]): Promise<void> | undefined {
+  /** Finds nodes in the branch and in the cache, and reads the others with one call. */
+  #load(
+    reader: NodeReader,
+    visits: readonly Visit[],
+    changes: readonly Change[],
+    branch: readonly TreeUpdate[],
+  ): Promise<void> | undefined {
     const missing: Visit[] = [];
+    const firstInBranch = branch[0]?.version ?? Infinity;
     for (const visit of visits) {
-      visit.node = this.#cache.get(visit.id, visit.version);
+      const update = visit.version < firstInBranch ? undefined : branch[visit.version - firstInBranch];
+      visit.node =
+        (update === undefined ? undefined : this.#nodeIn(update, visit, changes)) ??
+        this.#cache.get(visit.id, visit.version);
       if (visit.node === undefined) missing.push(visit);
     }
     return missing.length === 0 ? undefined : this.#read(reader, missing, changes);
+  }
+
+  #nodeIn(update: TreeUpdate, visit: Visit, changes: readonly Change[]): StateNode | undefined {
+    if (visit.id !== deepPrefixId) return this.#pending.get(update)?.get(visit.id);
+    const key = keyOfVisit(visit, changes);
+    const found = update.nodes.find((node) => equalBytes(node.key, key));
+    return found === undefined ? undefined : StateNode.decode(visit.version, visit.id, found.value);
   }
 
   async #read(reader: NodeReader, visits: readonly Visit[], changes: readonly Change[]): Promise<void> {
@@ -112,6 +128,6 @@ export class StateTree {
       );
     }
     // A copy, since what a store returns may be a view into something much larger.
-    return this.#handedOut.get(bytes) ?? StateNode.decode(version, id, new Uint8Array(bytes));
+    return StateNode.decode(version, id, new Uint8Array(bytes));
   }
 }

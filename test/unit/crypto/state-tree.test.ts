@@ -283,6 +283,37 @@ describe('StateTree', () => {
     expect(warm).toEqual(update);
   });
 
+  it('finds the nodes of a branch that is not committed without reading them', async () => {
+    const chain = new Chain();
+    await chain.commit(writesOf(Array.from({ length: 300 }, (_, index) => [index, index])));
+    const blocks = [0, 1, 2].map((offset) =>
+      writesOf(Array.from({ length: 40 }, (_, index) => [index * 7 + offset, 1000 + offset] as const)),
+    );
+    const branch: TreeUpdate[] = [];
+    for (const [index, block] of blocks.entries()) {
+      // The store knows nothing of the branch.
+      const update = await chain.tree.update(
+        chain.store,
+        asHeight(index),
+        asHeight(index + 1),
+        block,
+        branch.slice(),
+      );
+      branch.push(update);
+    }
+    const other = new Chain();
+    await other.commit(writesOf(Array.from({ length: 300 }, (_, index) => [index, index])));
+    for (const [index, block] of blocks.entries()) {
+      expect((await other.commit(block)).root).toEqual(branch[index]!.root);
+    }
+    // A sibling of the first block of the branch, with other content: neither sees the other.
+    const sibling = await chain.tree.update(chain.store, asHeight(0), asHeight(1), blocks[2]!);
+    const onSibling = await chain.tree.update(chain.store, asHeight(1), asHeight(2), blocks[1]!, [sibling]);
+    const onBranch = await chain.tree.update(chain.store, asHeight(1), asHeight(2), blocks[1]!, [branch[0]!]);
+    expect(onBranch.root).toEqual(branch[1]!.root);
+    expect(onSibling.root).not.toEqual(onBranch.root);
+  });
+
   it('keeps candidate blocks of the same height apart', async () => {
     const chain = new Chain();
     await chain.commit(writesOf(Array.from({ length: 300 }, (_, index) => [index, index])));
