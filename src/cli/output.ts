@@ -1,6 +1,7 @@
 /** What commands show: text and tables for people, JSON for programs. Results go to standard output; progress, notes and
  * errors go to standard error. */
 import Table from 'cli-table3';
+import { isatty } from 'node:tty';
 import picocolors from 'picocolors';
 
 type Colours = ReturnType<typeof picocolors.createColors>;
@@ -26,9 +27,8 @@ export class Output {
     const wanted =
       process.env['FORCE_COLOR'] !== undefined
         ? process.env['FORCE_COLOR'] !== '0'
-        : process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
-    // Never undefined, as `isTTY` can be: the library would then decide for itself.
-    this.colours = picocolors.createColors(!json && Boolean(wanted));
+        : isatty(1) && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
+    this.colours = picocolors.createColors(!json && wanted);
   }
 
   /** A line of the result, for people; nothing with --json. */

@@ -1,9 +1,8 @@
+import { isatty } from 'node:tty';
 import picocolors from 'picocolors';
 
 /** Colours for a person at a terminal only: a log in a file is searched. */
-const paint = picocolors.createColors(
-  Boolean(process.stdout.isTTY) && (process.env['NO_COLOR'] ?? '') === '',
-);
+const paint = picocolors.createColors(isatty(1) && (process.env['NO_COLOR'] ?? '') === '');
 
 /** Takes whole lines. */
 export interface LineSink {
