@@ -146,7 +146,11 @@ function isolate(parts: FaultsParts): void {
   const { random, time, machines, options, troubled } = parts;
   time.in(random.between(0, options.timeouts.viewTimeoutMs), () => {
     if (!troubled()) return;
-    const one = random.pick(machines).index;
+    // A faulty one does more harm while it is heard.
+    const correct = machines.filter(
+      ({ index }) => !options.byzantine.some((faulty) => faulty.index === index),
+    );
+    const one = random.pick(correct).index;
     const links = machines
       .filter(({ index }) => index !== one)
       .flatMap(

@@ -126,17 +126,31 @@ export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}):
 /** A network in which little is lost by chance, but where views change all the time and a faulty primary starts some:
  * where certificates of several views compete. */
 function hunting(random: Random, options: SimulationOptions): SimulationOptions {
-  const strategies = random.some<StrategyName>(
-    ['splitViews', 'forgetful', 'twins', 'doubleVotes', 'replaying'],
-    1,
-  );
+  const strategies = random.pick<readonly StrategyName[]>([
+    ['splitViews'],
+    ['hoarding'],
+    ['hoarding', 'stingy'],
+    ['hoarding', 'stingy'],
+    ['hoarding', 'splitViews', 'stingy'],
+    ['forgetful', 'stingy'],
+    ['forgetful', 'twins'],
+    ['twins', 'doubleVotes'],
+    ['hoarding', 'twins'],
+    ['splitViews', 'doubleVotes', 'replaying'],
+  ]);
   return {
     ...options,
     validators: 4,
     byzantine: random.chance(0.75) ? [{ index: random.below(4), strategies }] : [],
     timeouts: { ...options.timeouts, viewTimeoutMs: 150, maxViewTimeoutMs: 600 },
     network: { ...options.network, minDelayMs: 1, maxDelayMs: 15, loss: 0, straggling: 0.02 },
-    faults: { ...options.faults, filters: 15, isolation: random.chance(0.5), partitions: 0, disconnects: 0 },
+    faults: {
+      ...options.faults,
+      filters: random.pick([0, 15]),
+      isolation: random.chance(0.6),
+      partitions: 0,
+      disconnects: 0,
+    },
     troubleMs: 2200,
   };
 }

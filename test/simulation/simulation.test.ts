@@ -10,7 +10,7 @@ import type { SimulationOptions } from './options.js';
 import { regressions } from './regressions.js';
 import { report, simulate } from './run.js';
 
-const count = Number(process.env['QUAESTOR_SIMULATIONS'] ?? 2000);
+const count = Number(process.env['QUAESTOR_SIMULATIONS'] ?? 1000);
 const batch = 100;
 
 // Far above what they take: a busy machine is no failure.

@@ -14,6 +14,7 @@ import { VirtualNetwork } from './network.js';
 import type { SimulationOptions } from './options.js';
 import { short, type Packet } from './packet.js';
 import { Random } from './random.js';
+import { StallWatch } from './stall.js';
 import { Trace } from './trace.js';
 import { villainOf, type Behaviour } from './villains.js';
 
@@ -46,9 +47,7 @@ export class World {
   readonly #clients: Clients;
   readonly #counts = new Map<string, number>();
   #calmSinceMs: number | undefined;
-  #lastProgressMs = 0;
-  #longestStallMs = 0;
-  #waiting = false;
+  #stall: StallWatch | undefined;
   #failure: string | undefined;
 
   constructor(options: SimulationOptions, traceLines?: number) {
@@ -156,7 +155,7 @@ export class World {
       ),
       traceHash: this.#trace.hash,
       settlingMs: endMs - (this.#calmSinceMs ?? 0),
-      longestStallMs: this.#longestStallMs,
+      longestStallMs: this.#stall?.longestMs ?? 0,
       counts: this.#counts.set('events', this.#time.count).set('evidence', this.#checker.evidenceCount),
       failure: this.#failure,
       trace: this.#trace,
@@ -307,7 +306,7 @@ export class World {
   #calm(): void {
     this.#note('the network is calm from here on');
     this.#calmSinceMs = this.#time.nowMs;
-    this.#lastProgressMs = this.#time.nowMs;
+    this.#stall = new StallWatch(this.#time.nowMs);
     this.#network.calm();
     for (const machine of this.#machines) {
       machine.calm();
@@ -318,7 +317,7 @@ export class World {
       for (const other of this.#machines) if (one.index < other.index) this.#connect(one.index, other.index);
     }
     this.#clients.probe();
-    this.#watchWork();
+    this.#watchWork(this.#stall);
   }
 
   #correct(): readonly Machine[] {
@@ -370,26 +369,21 @@ export class World {
   }
 
   #progress(): void {
-    if (this.#calmSinceMs === undefined) return;
-    if (this.#waiting)
-      this.#longestStallMs = Math.max(this.#longestStallMs, this.#time.nowMs - this.#lastProgressMs);
-    this.#lastProgressMs = this.#time.nowMs;
+    this.#stall?.progress(this.#time.nowMs);
   }
 
   /** A few views may fail in turn after the trouble, each with the longest timeout. */
   #checkStall(): void {
     const { timeouts, inclusionDeadlineMs } = this.options;
     const mostMs = 4 * timeouts.maxViewTimeoutMs + timeouts.primarySilenceMs + 4 * inclusionDeadlineMs;
-    if (this.#longestStallMs > mostMs)
-      this.fail(`STALL: nothing was committed for ${this.#longestStallMs} ms of calm`);
+    const longestMs = this.#stall?.longestMs ?? 0;
+    if (longestMs > mostMs) this.fail(`STALL: nothing was committed for ${longestMs} ms of calm`);
   }
 
-  /** Watches from now on whether a correct replica has something to commit: time without work is no stall. */
-  #watchWork(): void {
+  #watchWork(stall: StallWatch): void {
     const waiting = this.#correct().some((machine) => (machine.replica?.mempool.stats().pending ?? 0) > 0);
-    if (waiting && !this.#waiting) this.#lastProgressMs = this.#time.nowMs;
-    this.#waiting = waiting;
-    this.#time.in(10, () => this.#watchWork());
+    stall.work(waiting, this.#time.nowMs);
+    this.#time.in(10, () => this.#watchWork(stall));
   }
 
   #note(text: string): void {

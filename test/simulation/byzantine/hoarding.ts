@@ -68,16 +68,19 @@ export const hoarding: StrategyMaker = (villain) => {
       if (!body.ok || body.value.validator !== self) return [sending];
       const { view, committed } = body.value;
       const prepared: PreparedCertificate[] = [];
-      const mood = random.below(3);
-      if (mood > 0) {
-        const base = committed?.height ?? 0;
-        for (const [, list] of [...certificates(base)].sort(([left], [right]) => left - right)) {
-          const sorted = list
-            .filter((item) => item.view < view)
-            .sort((left, right) => left.view - right.view);
-          const chosen = mood === 1 ? sorted[0] : sorted.at(-1);
-          if (chosen !== undefined && prepared.length < config.pipelineWindow) prepared.push(chosen);
-        }
+      const cunning = random.chance(0.7);
+      const base = committed?.height ?? 0;
+      for (const [, list] of [...certificates(base)].sort(([left], [right]) => left - right)) {
+        const sorted = list.filter((item) => item.view < view).sort((left, right) => left.view - right.view);
+        const rivals = new Set(sorted.map(({ header }) => toHex(headerDigest(header)))).size > 1;
+        // Hides the only block of a height, so that another one takes its place, and then comes up with it.
+        const chosen = cunning
+          ? rivals
+            ? sorted[0]
+            : undefined
+          : random.pick([sorted[0], sorted.at(-1), undefined]);
+        if (chosen === undefined) continue;
+        if (prepared.length < config.pipelineWindow) prepared.push(chosen);
       }
       const lie = { view: asView(view), ...(committed === undefined ? {} : { committed }), prepared };
       return [{ to: sending.to, packet: packetOf(viewChange(villain, lie)) }];

@@ -4,7 +4,7 @@ import { doubleVotes, twins } from './equivocation.js';
 import { forging } from './forgery.js';
 import { hoarding } from './hoarding.js';
 import { lyingHistory, replaying, rubbish, withholding } from './noise.js';
-import { censoring, selective, silent, slow, wrongTime } from './quiet.js';
+import { censoring, selective, silent, slow, stingy, wrongTime } from './quiet.js';
 import type { StrategyMaker } from './strategy.js';
 import { forgetful, splitViews, wildViews } from './views.js';
 
@@ -13,6 +13,7 @@ export { combine, messageIn, type Sending, type Strategy, type Villain } from '.
 export const strategies = {
   silent,
   selective,
+  stingy,
   slow,
   censoring,
   wrongTime,

@@ -1,5 +1,5 @@
 /** Faults of what is not said, or said late. */
-import type { StrategyMaker } from './strategy.js';
+import { messageIn, type StrategyMaker } from './strategy.js';
 
 /** Says nothing at all, at some times. */
 export const silent: StrategyMaker = ({ random }) => {
@@ -19,6 +19,23 @@ export const selective: StrategyMaker = ({ random, peers }) => {
     outgoing: (sending) => (shunned.has(sending.to) && random.chance(0.95) ? [] : [sending]),
     tick: () => {
       if (random.chance(0.1)) shunned = new Set(random.some(peers));
+    },
+  };
+};
+
+/** Lets one peer alone have a vote of its, or nobody, or all: where its vote decides, it decides for whom. */
+export const stingy: StrategyMaker = ({ random, peers, self }) => {
+  const favoured = new Map<string, number | 'all' | 'none'>();
+  return {
+    outgoing: (sending) => {
+      const message = messageIn(sending.packet);
+      if (message?.kind !== 'prepare' && message?.kind !== 'commit') return [sending];
+      if (message.signature.validator !== self) return [];
+      const key = `${message.kind}/${message.view}/${message.height}`;
+      const one =
+        favoured.get(key) ?? random.pick(['all', 'none', random.pick(peers), random.pick(peers)] as const);
+      favoured.set(key, one);
+      return one === 'all' || one === sending.to ? [sending] : [];
     },
   };
 };
