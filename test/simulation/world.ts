@@ -360,11 +360,10 @@ export class World {
     const { replica } = machine;
     if (replica === undefined) return;
     const { inFlight } = replica.driver.snapshot();
-    const { pipelineWindowBlocks } = this.#genesis.parameters;
     const stats = replica.mempool.stats();
     this.#most('inFlight', inFlight.length);
     this.#most('mempool', stats.pending + stats.inFlight);
-    if (inFlight.length > 2 * pipelineWindowBlocks + 80)
+    if (inFlight.length > 2 * this.#genesis.parameters.pipelineWindowBlocks + 80)
       this.fail(`BOUND: replica ${machine.index} has ${inFlight.length} heights in flight`);
   }
 
