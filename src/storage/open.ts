@@ -29,12 +29,13 @@ export interface StoreMemory extends EngineMemory {
   readonly treeCacheBytes: number;
 }
 
-/** Small enough for a validator of 250 MB, large enough for the state of some 50,000 active accounts. */
+/** Small enough for a validator of 250 MB, large enough for the state of some 100,000 active accounts. The caches take
+ * memory as they fill. */
 export const defaultStoreMemory: StoreMemory = {
   blockCacheBytes: 8 * 1024 * 1024,
   writeBufferBytes: 16 * 1024 * 1024,
-  stateCacheBytes: 12 * 1024 * 1024,
-  treeCacheBytes: 16 * 1024 * 1024,
+  stateCacheBytes: 20 * 1024 * 1024,
+  treeCacheBytes: 28 * 1024 * 1024,
 };
 
 /** The engine of new stores when the config says "auto". docs/storage.md has the measurements that decided it. */
