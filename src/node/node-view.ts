@@ -12,7 +12,7 @@ import type { Replica } from './replica.js';
 export interface NodeViewOptions {
   readonly version: string;
   readonly config: NodeConfig;
-  readonly genesis: Genesis;
+  readonly genesis: Pick<Genesis, 'network' | 'validators'>;
   readonly self: ValidatorIndex;
   readonly clock: Clock;
   readonly store: Store;

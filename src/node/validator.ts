@@ -86,7 +86,9 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   installNativeSha256();
   seedHashTables(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
   const self = indexOf(config.validator, genesis);
-  const ids = genesis.validators.map(({ id }) => id);
+  // What lives as long as the node keeps these, and not the genesis, which may name very many accounts.
+  const { network: networkName, validators } = genesis;
+  const ids = validators.map(({ id }) => id);
   const clock = systemClock;
   const chainId = genesisChainId(genesis);
   const quorum = quorumOf(ids.length);
@@ -99,7 +101,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
         `${toHex(signer.publicKey)}. Use the key file that belongs to this validator.`,
     );
   }
-  const clientTls = await readClientTls(options);
+  const clientTls = await readClientTls(config, networkName);
   const metrics = createMetrics({ version, validator: config.validator });
   const health = new HealthState();
   health.update({ signerReady: true, quorum });
@@ -128,7 +130,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   // The network hands over what comes in to the driver, and the driver sends through the network.
   const link: { replica?: Replica; view?: NodeView } = {};
   const network = createPeerNetwork({
-    network: genesis.network,
+    network: networkName,
     chainId,
     self,
     validators: peersOf(config, genesis),
@@ -187,7 +189,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const view = new NodeView({
     version,
     config,
-    genesis,
+    genesis: { network: networkName, validators },
     self,
     clock,
     store,
@@ -212,7 +214,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   driver.start();
 
   const surface = {
-    network: genesis.network,
+    network: networkName,
     tls: clientTls,
     health: healthPort,
     log,
@@ -256,7 +258,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     store,
     failed,
     async reloadCertificates() {
-      const [peerTls, newClientTls] = await Promise.all([readTls(config.tls.peer), readClientTls(options)]);
+      const [peerTls, newClientTls] = await Promise.all([
+        readTls(config.tls.peer),
+        readClientTls(config, networkName),
+      ]);
       network.reloadTls(peerTls);
       ledgerServer.reloadTls(newClientTls);
       adminServer.reloadTls(newClientTls);
@@ -285,8 +290,8 @@ async function* serveBlocks(
 }
 
 /** The certificate for clients, checked as they check it: the SDK accepts no server that does not name its validator. */
-async function readClientTls({ config, genesis }: ValidatorOptions): Promise<TlsMaterial> {
+async function readClientTls(config: NodeConfig, network: string): Promise<TlsMaterial> {
   const material = await readTls(config.tls.client);
-  prepareTls(material, genesis.network, { id: config.validator }, 'The TLS certificate for clients');
+  prepareTls(material, network, { id: config.validator }, 'The TLS certificate for clients');
   return material;
 }

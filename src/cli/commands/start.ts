@@ -27,25 +27,7 @@ export function startCommand(): Command {
     async ({ signal }, options) => {
       // That one is for the commands of clients.
       const { QUAESTOR_PROFILE: _profile, ...environment } = process.env;
-      const loaded = await loadNodeConfig(options.config, environment);
-      if (!loaded.ok) throw loaded.error;
-      const config = loaded.value;
-      const genesis = await loadGenesis(config.network.genesisFile);
-      if (!genesis.ok) throw genesis.error;
-      const log = createLogger({ ...config.log, fields: { validator: config.validator } });
-      for (const warning of config.warnings) log.warn({ code: 'CONFIG_WARNING' }, warning);
-      const version = softwareVersion();
-      log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
-      const failed = defects(log);
-      // Here, so that the help need not load a node.
-      const { startValidator } = await import('../../node/validator.js');
-      const validator = await startValidator({ config, genesis: genesis.value, log, version }).catch(
-        (error: unknown) => {
-          const reason = error instanceof Error ? error.message : String(error);
-          log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
-          throw error;
-        },
-      );
+      const { validator, config, log, failed } = await launch(options.config, environment);
       try {
         await runUntilStopped(validator, config, log, signal, failed);
       } finally {
@@ -58,6 +40,38 @@ export function startCommand(): Command {
       return exitCodes.ok;
     },
   );
+}
+
+/** Starts the validator. Apart from the command, which would keep the genesis in memory as long as it runs. */
+async function launch(
+  file: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<{
+  readonly validator: RunningValidator;
+  readonly config: NodeConfig;
+  readonly log: Logger;
+  readonly failed: Promise<string>;
+}> {
+  const loaded = await loadNodeConfig(file, environment);
+  if (!loaded.ok) throw loaded.error;
+  const config = loaded.value;
+  const genesis = await loadGenesis(config.network.genesisFile);
+  if (!genesis.ok) throw genesis.error;
+  const log = createLogger({ ...config.log, fields: { validator: config.validator } });
+  for (const warning of config.warnings) log.warn({ code: 'CONFIG_WARNING' }, warning);
+  const version = softwareVersion();
+  log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
+  const failed = defects(log);
+  // Here, so that the help need not load a node.
+  const { startValidator } = await import('../../node/validator.js');
+  const validator = await startValidator({ config, genesis: genesis.value, log, version }).catch(
+    (error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
+      throw error;
+    },
+  );
+  return { validator, config, log, failed };
 }
 
 async function runUntilStopped(

@@ -34,7 +34,8 @@ export class ValidatorProcess {
       const child = spawn(node, [...script, 'start', '--config', config], {
         detached: true,
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
-        env: { ...sharedEnvironment(), NO_COLOR: '1', FORCE_COLOR: '0' },
+        // glibc would make up to eight heaps a processor for the threads, and keep them.
+        env: { MALLOC_ARENA_MAX: '2', ...sharedEnvironment(), NO_COLOR: '1', FORCE_COLOR: '0' },
       });
       await new Promise<void>((resolve, reject) => {
         child.once('spawn', resolve);
