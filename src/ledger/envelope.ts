@@ -95,11 +95,31 @@ export function assumeVerified({ transaction }: UnverifiedTransaction): CheckedT
   return transaction as CheckedTransaction;
 }
 
+/**
+ * Copies are cut from slabs: an array of its own for each would take twice its bytes again in administration, and cost
+ * the garbage collector more than decoding costs. A slab lives as long as the last envelope in it; there are few in one,
+ * and they came together.
+ */
+const slabBytes = 4096;
+let slab = new Uint8Array(slabBytes);
+let slabUsed = 0;
+
 function ownBytes(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteLength === bytes.buffer.byteLength && bytes.constructor === Uint8Array) return bytes;
-  const copy = new Uint8Array(bytes.byteLength);
-  copy.set(bytes);
-  return copy;
+  const { length } = bytes;
+  if (length === bytes.buffer.byteLength && bytes.constructor === Uint8Array) return bytes;
+  if (length > slabBytes / 4) {
+    const copy = new Uint8Array(length);
+    copy.set(bytes);
+    return copy;
+  }
+  if (slabUsed + length > slabBytes) {
+    slab = new Uint8Array(slabBytes);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += length;
+  slab.set(bytes, start);
+  return slab.subarray(start, slabUsed);
 }
 
 function refusalOf(error: CodecError): EnvelopeError {
