@@ -57,8 +57,7 @@ if (!existsSync(dir)) {
       writeFileSync(target, code);
     }),
   );
-  writeFileSync(join(building, 'package.json'), '{"type":"module"}');
-  for (const folder of ['proto', 'configs']) symlinkSync(join(root, folder), join(building, folder));
+  for (const name of ['package.json', 'proto', 'configs']) symlinkSync(join(root, name), join(building, name));
   try {
     renameSync(building, dir);
   } catch (error) {

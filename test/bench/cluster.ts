@@ -40,10 +40,15 @@ export class Cluster {
 
   /** Starts all validators and waits until each is ready. */
   static async start({ world, nodeFlags, profileDir }: ClusterOptions): Promise<Cluster> {
-    const entry = fileURLToPath(new URL('validator-child.js', import.meta.url));
+    const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
     const children = world.validators.map(({ id, dir, config }) => {
-      const profile = profileDir === undefined ? [] : [join(profileDir, `${id}.cpuprofile`)];
-      const child = spawn(process.execPath, [...nodeFlags, entry, config, ...profile], {
+      const run =
+        profileDir === undefined
+          ? [script('../../src/cli/main.js'), 'start', '--config', config]
+          : [script('validator-child.js'), config, join(profileDir, `${id}.cpuprofile`)];
+      const child = spawn(process.execPath, [...nodeFlags, ...run], {
+        // As `quaestor devnet` and the container image have it.
+        env: { MALLOC_ARENA_MAX: '2', ...process.env },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const log = createWriteStream(join(dir, 'log.txt'), { flags: 'a' });

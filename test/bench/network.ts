@@ -14,7 +14,7 @@ const lowPerSecond = 10;
 const maxPerSecond = 9000;
 const unaryConcurrency = 64;
 const sdkInFlight = 4000;
-const memoryInFlight = 8192;
+const memoryInFlight = 2048;
 const memberCount = 4;
 
 type RunOrder = Exclude<LoadOrder, { kind: 'setup' | 'prepare' }>;
