@@ -20,6 +20,7 @@ import {
 import { asHeight, equalBytes, QuaestorError, quorumOf, toHex } from '../types/index.js';
 import type { Height } from '../types/index.js';
 import { systemClock } from './clock.js';
+import { boundHeapGrowth } from './heap.js';
 import { NodeView } from './node-view.js';
 import { NodeObserver } from './observer.js';
 import type { PeerPort } from './ports.js';
@@ -83,6 +84,7 @@ class Parts {
 
 async function assemble(options: ValidatorOptions, parts: Parts): Promise<RunningValidator> {
   const { config, genesis, log, version } = options;
+  boundHeapGrowth();
   installNativeSha256();
   seedHashTables(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
   const self = indexOf(config.validator, genesis);
