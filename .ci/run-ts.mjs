@@ -57,7 +57,8 @@ if (!existsSync(dir)) {
       writeFileSync(target, code);
     }),
   );
-  for (const name of ['package.json', 'proto', 'configs']) symlinkSync(join(root, name), join(building, name));
+  for (const name of ['package.json', 'proto', 'configs'])
+    symlinkSync(join(root, name), join(building, name));
   try {
     renameSync(building, dir);
   } catch (error) {
