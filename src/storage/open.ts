@@ -59,6 +59,8 @@ export interface MemoryStoreOptions {
   readonly chainId: ChainId;
   readonly validator: string;
   readonly memory?: Partial<StoreMemory>;
+  /** Seed of the caches' hash tables, 32 bits; default 0, since a store in memory is for what must repeat. */
+  readonly hashSeed?: number;
 }
 
 /**
@@ -109,7 +111,7 @@ export function openStore(options: StoreOptions): Promise<Result<Store, StorageE
               `end of the engine's log was lost`,
             { dir, found: String(sequence), acknowledged: String(highWater.found) },
           );
-        return await assemble(db, options.chainId, memory, sequence, highWater);
+        return await assemble(db, options.chainId, memory, randomSeed(), sequence, highWater);
       } catch (error) {
         await highWater.close();
         throw error;
@@ -130,7 +132,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Promise<Result<S
     return closingOnError(db, async () => {
       if (!(await identified(db, identity, 'memory'))) await writeNewIdentity(db, identity);
       const memory = { ...defaultStoreMemory, ...options.memory };
-      return assemble(db, options.chainId, memory, await lastSequence(db), undefined);
+      return assemble(db, options.chainId, memory, options.hashSeed ?? 0, await lastSequence(db), undefined);
     });
   });
 }
@@ -139,6 +141,7 @@ async function assemble(
   engine: KeyValueEngine,
   chainId: ChainId,
   memory: StoreMemory,
+  hashSeed: number,
   sequence: number,
   highWater: HighWater | undefined,
 ): Promise<Store> {
@@ -151,8 +154,13 @@ async function assemble(
     logEntries,
     stateCacheBytes: memory.stateCacheBytes,
     treeCacheBytes: memory.treeCacheBytes,
+    hashSeed,
     release: async () => highWater?.close(),
   });
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }
 
 async function asResult<T>(dir: string, work: () => Promise<T>): Promise<Result<T, StorageError>> {

@@ -21,8 +21,7 @@ export class PackedCache {
   readonly #slots: Int32Array;
   readonly #mask: number;
   readonly #maxCount: number;
-  /** Decides where entries lie, so that nobody can choose keys that collide. */
-  readonly #seed = Math.floor(Math.random() * 2 ** 32);
+  readonly #seed: number;
   readonly #key = new Uint8Array(maxKeyBytes);
   #keyLength = 0;
   #hash = 0;
@@ -32,7 +31,9 @@ export class PackedCache {
   #head = 0;
   #used = 0;
 
-  constructor(maxBytes: number) {
+  /** `seed`, 32 bits, decides where entries lie: nobody who does not know it can choose keys that collide. */
+  constructor(maxBytes: number, seed: number) {
+    this.#seed = seed;
     let slots = 64;
     // An entry takes 48 bytes or more in practice, and a quarter of the slots stays free.
     while (slots * 36 < maxBytes) slots *= 2;

@@ -11,8 +11,8 @@ export class StateCache {
   readonly #cache: PackedCache;
   #commits = 0;
 
-  constructor(maxBytes: number) {
-    this.#cache = new PackedCache(maxBytes);
+  constructor(maxBytes: number, seed: number) {
+    this.#cache = new PackedCache(maxBytes, seed);
   }
 
   /** A block with these writes became durable. */
@@ -61,8 +61,8 @@ const versionBytes = 6;
 export class TreeCache {
   readonly #cache: PackedCache;
 
-  constructor(maxBytes: number) {
-    this.#cache = new PackedCache(maxBytes);
+  constructor(maxBytes: number, seed: number) {
+    this.#cache = new PackedCache(maxBytes, seed);
   }
 
   /** A block that adds these nodes became durable. */

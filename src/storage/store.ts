@@ -25,6 +25,8 @@ export interface StoreParts {
   readonly logEntries: readonly LogEntry[];
   readonly stateCacheBytes: number;
   readonly treeCacheBytes: number;
+  /** Seed of the caches' hash tables. */
+  readonly hashSeed: number;
   /** Closes what belongs to the store beside the engine. */
   readonly release: () => Promise<void>;
 }
@@ -55,8 +57,8 @@ export class KeyValueStore implements Store {
     this.#writer = parts.writer;
     this.#head = parts.head;
     this.#queuedHead = parts.head;
-    this.#state = new StateCache(parts.stateCacheBytes);
-    this.#tree = new TreeCache(parts.treeCacheBytes);
+    this.#state = new StateCache(parts.stateCacheBytes, parts.hashSeed);
+    this.#tree = new TreeCache(parts.treeCacheBytes, parts.hashSeed);
     for (const { height, name } of parts.logEntries) this.#logIndex.add(height, name);
   }
 

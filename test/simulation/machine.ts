@@ -154,6 +154,9 @@ export class Machine {
       disk: this.disk.disk,
       chainId: genesisChainId(genesis),
       validator: `v${index}`,
+      // Small, so that entries leave.
+      memory: { stateCacheBytes: 16 * 1024, treeCacheBytes: 16 * 1024 },
+      hashSeed: options.seed,
     });
     if (!opened.ok) throw opened.error;
     const store = watchedStore(opened.value, latency, {

@@ -15,7 +15,7 @@ describe('PackedCache', () => {
     });
     fc.assert(
       fc.property(fc.array(action, { minLength: 300, maxLength: 2000 }), (actions) => {
-        const cache = new PackedCache(0);
+        const cache = new PackedCache(0, 7);
         const model = new Map<string, { readonly value: Uint8Array | null; readonly tag: number }>();
         let hits = 0;
         for (const { key: number, kind, length, fill, tag } of actions) {
@@ -43,7 +43,7 @@ describe('PackedCache', () => {
   });
 
   it('keeps all that fits, and lets the oldest go when more comes', () => {
-    const cache = new PackedCache(1024 * 1024);
+    const cache = new PackedCache(1024 * 1024, 7);
     const count = 8000;
     for (let number = 0; number < count; number++) cache.set(`account/${number}`, bytes(80, number));
     for (let number = 0; number < count; number++) {
@@ -57,7 +57,7 @@ describe('PackedCache', () => {
   });
 
   it('takes no more room for values that are replaced by others of the same length', () => {
-    const cache = new PackedCache(0);
+    const cache = new PackedCache(0, 7);
     cache.set('first', bytes(100, 1));
     for (let number = 0; number < 10_000; number++) cache.set('second', bytes(100, number));
     expect(cache.get('first')).toEqual(bytes(100, 1));
@@ -65,7 +65,7 @@ describe('PackedCache', () => {
   });
 
   it('tells text, bytes and parts of them apart by their units alone', () => {
-    const cache = new PackedCache(0);
+    const cache = new PackedCache(0, 7);
     cache.set('xxab', bytes(3, 1), 0, 2);
     expect(cache.get(Uint8Array.of(97, 98))).toEqual(bytes(3, 1));
     expect(cache.get('ab')).toEqual(bytes(3, 1));
@@ -78,7 +78,7 @@ describe('PackedCache', () => {
   });
 
   it('hands out copies', () => {
-    const cache = new PackedCache(0);
+    const cache = new PackedCache(0, 7);
     const value = bytes(10, 1);
     cache.set('key', value);
     value.fill(2);
