@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Genesis, Operation } from '../codec/index.js';
 import type { GetAccountRequest } from '../codec/wire/quaestor/ledger/v1/GetAccountRequest.js';
 import type { GetAccountResponse__Output } from '../codec/wire/quaestor/ledger/v1/GetAccountResponse.js';
@@ -126,6 +127,8 @@ export class QuaestorClient {
       throw new ClientError('NO_VALIDATORS', 'A client needs the address of at least one validator.');
     }
     installNativeSha256();
+    // Each call that runs listens to it: as many as the application likes.
+    setMaxListeners(0, this.#closing.signal);
     this.#verifier = new Verifier(genesis);
     this.#verifyReceipts = options.verifyReceipts ?? true;
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;

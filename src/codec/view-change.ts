@@ -172,7 +172,8 @@ function readNewView(reader: Reader): NewView {
     reproposals: reader.messages(
       newViewFields.reproposals,
       0,
-      limits.maxPipelineWindow,
+      // A window of ancestors of the base, and one of blocks above it.
+      2 * limits.maxPipelineWindow,
       readReproposal,
       (previous, next) => next.height === previous.height + 1,
     ),

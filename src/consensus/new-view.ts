@@ -1,12 +1,5 @@
 import type { CommitCertificate } from '../codec/model.js';
-import {
-  asHeight,
-  equalBytes,
-  limits,
-  type Digest,
-  type Height,
-  type ValidatorIndex,
-} from '../types/index.js';
+import { asHeight, equalBytes, type Digest, type Height, type ValidatorIndex } from '../types/index.js';
 import type { HeaderWithDigest, VerifiedPreparedCertificate, VerifiedViewChange } from './types.js';
 
 /** A block that a new view takes over. */
@@ -59,8 +52,7 @@ export function deriveNewView(
   const baseHeight = base?.height ?? asHeight(0);
   const reports = reportsByHeight(viewChanges);
   const above = walkUp(reports, baseHeight, base?.digest);
-  const room = Math.min(pipelineWindow, limits.maxPipelineWindow - above.length);
-  const below = base === undefined ? [] : walkDown(reports, base, room);
+  const below = base === undefined ? [] : walkDown(reports, base, pipelineWindow);
   return {
     baseHeight,
     base,

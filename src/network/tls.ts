@@ -11,6 +11,8 @@ export interface TlsContext {
   readonly options: SecureContextOptions;
   /** SHA-256 of the DER bytes of the own certificate. */
   readonly fingerprint: Uint8Array;
+  /** When the own certificate expires, in milliseconds since 1970. */
+  readonly expiryMs: number;
 }
 
 /** SHA-256 of a certificate's DER bytes. */
@@ -49,7 +51,8 @@ export function prepareTls(
     );
   }
   const nowMs = Date.now();
-  if (nowMs < Date.parse(leaf.validFrom) || nowMs > Date.parse(leaf.validTo)) {
+  const expiryMs = Date.parse(leaf.validTo);
+  if (nowMs < Date.parse(leaf.validFrom) || nowMs > expiryMs) {
     throw new QuaestorError(
       'TLS_CERTIFICATE_EXPIRED',
       `${title} has expired or does not hold yet: it holds from ${leaf.validFrom} to ${leaf.validTo}, and nobody ` +
@@ -65,7 +68,7 @@ export function prepareTls(
       { validator: self.id, network },
     );
   }
-  return { options: contextOptions(material), fingerprint: certificateFingerprint(leaf.raw) };
+  return { options: contextOptions(material), fingerprint: certificateFingerprint(leaf.raw), expiryMs };
 }
 
 /** TLS 1.3 only, and no resumption: every connection shows its certificate. */

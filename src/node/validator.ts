@@ -19,6 +19,7 @@ import {
 } from '../telemetry/index.js';
 import { asHeight, equalBytes, QuaestorError, quorumOf, toHex } from '../types/index.js';
 import type { Height } from '../types/index.js';
+import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { boundHeapGrowth } from './heap.js';
 import { NodeView } from './node-view.js';
@@ -104,7 +105,11 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     );
   }
   const clientTls = await readClientTls(config, networkName);
+  const peerTls = await readPeerTls(config, networkName);
   const metrics = createMetrics({ version, validator: config.validator });
+  const certificates = new CertificateWatch({ clock, log, metrics });
+  certificates.use('peer', peerTls.expiryMs);
+  certificates.use('client', clientTls.expiryMs);
   const health = new HealthState();
   health.update({ signerReady: true, quorum });
   let fail: (reason: string) => void = () => undefined;
@@ -137,7 +142,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     self,
     validators: peersOf(config, genesis),
     signer,
-    tls: await readTls(config.tls.peer),
+    tls: peerTls.material,
     listen: config.listen.peer,
     logger: log,
     metrics: peerMetrics(metrics, ids),
@@ -171,7 +176,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     validators: ids,
     self,
     committed: (height) => reads.current?.committed(height),
-    tick: () => link.view?.refreshHealth(),
+    tick: () => {
+      link.view?.refreshHealth();
+      certificates.look();
+    },
     halted: (reason) => {
       health.update({ halted: reason, failure: reason });
       fail(reason);
@@ -217,7 +225,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
 
   const surface = {
     network: networkName,
-    tls: clientTls,
+    tls: clientTls.material,
     health: healthPort,
     log,
     metrics: apiMetrics(metrics),
@@ -260,13 +268,15 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     store,
     failed,
     async reloadCertificates() {
-      const [peerTls, newClientTls] = await Promise.all([
-        readTls(config.tls.peer),
+      const [newPeerTls, newClientTls] = await Promise.all([
+        readPeerTls(config, networkName),
         readClientTls(config, networkName),
       ]);
-      network.reloadTls(peerTls);
-      ledgerServer.reloadTls(newClientTls);
-      adminServer.reloadTls(newClientTls);
+      network.reloadTls(newPeerTls.material);
+      ledgerServer.reloadTls(newClientTls.material);
+      adminServer.reloadTls(newClientTls.material);
+      certificates.use('peer', newPeerTls.expiryMs);
+      certificates.use('client', newClientTls.expiryMs);
       log.info({ code: 'CERTIFICATE_RELOADED' }, 'New certificates are used for new connections.');
     },
     stop() {
@@ -291,9 +301,22 @@ async function* serveBlocks(
   }
 }
 
+interface CheckedTls {
+  readonly material: TlsMaterial;
+  /** Milliseconds since 1970. */
+  readonly expiryMs: number;
+}
+
+async function readPeerTls(config: NodeConfig, network: string): Promise<CheckedTls> {
+  const material = await readTls(config.tls.peer);
+  const { expiryMs } = prepareTls(material, network, { id: config.validator });
+  return { material, expiryMs };
+}
+
 /** The certificate for clients, checked as they check it: the SDK accepts no server that does not name its validator. */
-async function readClientTls(config: NodeConfig, network: string): Promise<TlsMaterial> {
+async function readClientTls(config: NodeConfig, network: string): Promise<CheckedTls> {
   const material = await readTls(config.tls.client);
-  prepareTls(material, network, { id: config.validator }, 'The TLS certificate for clients');
-  return material;
+  const title = 'The TLS certificate for clients';
+  const { expiryMs } = prepareTls(material, network, { id: config.validator }, title);
+  return { material, expiryMs };
 }

@@ -217,6 +217,13 @@ export function createMetrics(options: MetricsOptions) {
         reason: atMost(24),
       }),
     },
+    tls: {
+      certificateExpiry: build.gaugeBy(
+        'tls_certificate_expiry_timestamp_seconds',
+        'When the certificate in use expires, in seconds since 1970, by whose connections it is for.',
+        { surface: oneOf('peer', 'client') },
+      ),
+    },
     grpc: {
       requests: build.counterBy(
         'grpc_server_requests_total',

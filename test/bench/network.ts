@@ -135,10 +135,12 @@ class Measurement {
     return result;
   }
 
-  /** Lets the network rest, and then looks at what it uses. */
+  /** Lets the network rest until the work of starting is over (the last collection of garbage too), and then looks at
+   * what it uses. */
   async #idle(): Promise<number> {
-    const { runMs } = this.#options.bench;
-    await delay(Math.min(3000, runMs));
+    const { quick, runMs: shortMs } = this.#options.bench;
+    const runMs = quick ? shortMs : 3 * shortMs;
+    await delay(runMs / 2);
     const before = await this.#cluster.usage();
     const startMs = performance.now();
     await delay(runMs);

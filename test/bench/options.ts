@@ -5,6 +5,8 @@ export const partNames = ['floor', 'idle', 'low', 'peak', 'sustained', 'unary', 
 export type Part = (typeof partNames)[number];
 
 export interface BenchOptions {
+  /** Whether this is a smoke run. */
+  readonly quick: boolean;
   readonly parts: ReadonlySet<Part>;
   /** Number of validators and of accounts of each network; the first is the one that the summary is about. */
   readonly networks: readonly { readonly validators: number; readonly accounts: number }[];
@@ -68,6 +70,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   const quick = values.quick;
   const networks = values.networks ?? (quick ? '4x10' : '4x100000,4x10,7x100000');
   return {
+    quick,
     parts: new Set(values.parts === undefined ? partNames : values.parts.split(',').map(partOf)),
     networks: networks.split(',').map(networkOf),
     runMs: 1000 * positive('--seconds', values.seconds ?? (quick ? '1' : '10')),

@@ -381,7 +381,7 @@ describe('bounds', () => {
         viewChange: changeBytes,
         signature: filled(64) as never,
       })),
-      reproposals: many(64, (index) => ({ ...newView.reproposals[0]!, height: (index + 1) as never })),
+      reproposals: many(128, (index) => ({ ...newView.reproposals[0]!, height: (index + 1) as never })),
     };
     const startBytes = encodeNewView(start);
     expect(decodeNewView(startBytes).ok).toBe(true);
