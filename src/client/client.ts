@@ -14,7 +14,7 @@ import type { ListAccountsRequest } from '../codec/wire/quaestor/ledger/v1/ListA
 import type { ListAccountsResponse__Output } from '../codec/wire/quaestor/ledger/v1/ListAccountsResponse.js';
 import type { Signer } from '../crypto/index.js';
 import { installNativeSha256 } from '../crypto/native/sha256.js';
-import { asAmount, asHeight, type ChainId, type Height, type TxId } from '../types/index.js';
+import { asAmount, asHeight, faultyOf, type ChainId, type Height, type TxId } from '../types/index.js';
 import type { ChainTrust } from '../verify/index.js';
 import { attemptUntil } from './attempts.js';
 import { followBlocks, type FollowOptions } from './blocks.js';
@@ -171,9 +171,17 @@ export class QuaestorClient {
     transactions: AsyncIterable<SignedTransaction> | Iterable<SignedTransaction>,
     options: SubmitManyOptions = {},
   ): AsyncGenerator<SubmitOutcome, void, undefined> {
-    const verifier = this.#verifyReceipts ? this.#verifier : undefined;
-    const { signal } = this.#closing;
-    return submitMany(this.#pool, verifier, transactions, options, signal, (height) => this.#saw(height));
+    const validators = this.#pool.endpoints.length;
+    const context = {
+      pool: this.#pool,
+      verifier: this.#verifyReceipts ? this.#verifier : undefined,
+      closing: this.#closing.signal,
+      refusalsNeeded: Math.min(validators, faultyOf(this.#verifier.genesis.validators.length) + 1),
+      submitAlone: (transaction: SignedTransaction, timeoutMs: number, signal: AbortSignal) =>
+        this.submit(transaction, { timeoutMs, signal }),
+      sawHeight: (height: number) => this.#saw(height),
+    };
+    return submitMany(context, transactions, options);
   }
 
   /** Builds, signs and submits operations as one transaction. Throws as `submit` does. */

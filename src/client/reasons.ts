@@ -71,7 +71,13 @@ const refusals = {
   IDEMPOTENCY_KEY_REUSED: {
     code: status.ALREADY_EXISTS,
     retry: 'never',
-    meaning: 'Another transaction of the sender with the same idempotency key is pending or was executed.',
+    meaning: 'Another transaction of the sender with the same idempotency key was executed.',
+  },
+  IDEMPOTENCY_KEY_PENDING: {
+    code: status.ABORTED,
+    retry: 'later',
+    meaning:
+      'Another transaction of the sender with the same idempotency key is pending: which of the two is executed is open until one of them is final.',
   },
   QUOTA_EXCEEDED: {
     code: status.RESOURCE_EXHAUSTED,

@@ -212,8 +212,9 @@ function reasonOf(code: string): RefusalReason {
     case 'VALIDITY_TOO_LONG':
     case 'QUOTA_EXCEEDED':
       return code;
-    case 'DUPLICATE':
     case 'KEY_PENDING':
+      return 'IDEMPOTENCY_KEY_PENDING';
+    case 'DUPLICATE':
     case 'KEY_USED':
       return 'IDEMPOTENCY_KEY_REUSED';
     default:
@@ -238,6 +239,8 @@ function messageOf(reason: RefusalReason): string {
       return 'This member has as many transactions pending as it may. Wait until some of them are final.';
     case 'IDEMPOTENCY_KEY_REUSED':
       return 'Another transaction of this sender used the same idempotency key. Look that transaction up, or choose a new key.';
+    case 'IDEMPOTENCY_KEY_PENDING':
+      return 'Another transaction of this sender with the same idempotency key is pending. Wait until it is final, or choose a new key.';
     default:
       return 'The node has no room for more transactions. Try again after a pause.';
   }

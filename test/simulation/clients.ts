@@ -259,6 +259,7 @@ export class Clients {
             return;
           case 'OVERLOADED':
           case 'QUOTA_EXCEEDED':
+          case 'IDEMPOTENCY_KEY_PENDING':
             time.in(random.between(50, 200), () => this.#submit(order));
             return;
           case 'VALIDITY_TOO_LONG':

@@ -143,6 +143,25 @@ describe('submitMany', () => {
     expect(positions(await all)).toEqual(upTo(10));
   });
 
+  it('does not believe one validator that refuses for good: each is executed, and seen final', async () => {
+    const client = await start(2);
+    servers[0]!.node.refuseAll = 'EXPIRED';
+    const outcomes = await collect(client, await signedTransfers(40));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: 40 }, () => 'final'));
+    expect(positions(outcomes)).toEqual(upTo(40));
+    expect(new Set(chain.executions.values())).toEqual(new Set([1]));
+  });
+
+  it('believes a refusal that f + 1 validators give', async () => {
+    const client = await start(2);
+    for (const { node } of servers) node.refuseAll = 'EXPIRED';
+    const outcomes = await collect(client, await signedTransfers(20));
+    expect(positions(outcomes)).toEqual(upTo(20));
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ kind: 'refused', reason: 'EXPIRED' });
+    expect(servers[1]!.node.submitted).toBeGreaterThanOrEqual(20);
+    expect(chain.executions.size).toBe(0);
+  });
+
   it('takes no more input than may be in flight while the caller takes no outcomes', async () => {
     const client = await start();
     const transactions = await signedTransfers(100);
