@@ -42,7 +42,8 @@ import {
   type ValidatorStatus,
 } from './reads.js';
 import { reasons } from './reasons.js';
-import { submitMany, type SubmitManyOptions, type SubmitOutcome } from './submit-many.js';
+import { submitMany } from './submit-many.js';
+import type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 import { submit } from './submit.js';
 import type { ClientTls } from './tls.js';
 import {

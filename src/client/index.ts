@@ -21,6 +21,6 @@ export type {
   ValidatorStatus,
 } from './reads.js';
 export { isRefusalReason, reasons, type Reason, type RefusalReason } from './reasons.js';
-export type { SubmitManyOptions, SubmitOutcome } from './submit-many.js';
+export type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 export type { ClientTls } from './tls.js';
 export * from './transactions.js';

@@ -1,7 +1,7 @@
 import type { Endpoint } from './endpoint.js';
 import { NoQuorumError, OutcomeUnknownError, RefusedError, TransactionFailedError } from './errors.js';
 import { isRefusalReason, reasons, type RefusalReason } from './reasons.js';
-import type { SubmitOutcome } from './submit-many.js';
+import type { SubmitOutcome } from './submit-outcome.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
 
 /** A transaction and its place in the input. */

@@ -18,7 +18,7 @@ import { isQuorumMissing } from './missing-quorum.js';
 import type { EndpointPool } from './pool.js';
 import { reasons } from './reasons.js';
 import { isFinalRefusal, RefusalChecks, type Pending } from './refusal-checks.js';
-import type { SubmitManyOptions, SubmitOutcome } from './submit-many.js';
+import type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
 import { receiptReader, type Verifier } from './verifier.js';
 
