@@ -5,6 +5,7 @@ import {
   type BlockSource,
   type CertifiedBlock,
   type SyncLimits,
+  type SyncOutcome,
   type SyncRun,
 } from '../sync/index.js';
 import { DefectError } from '../types/index.js';
@@ -32,11 +33,25 @@ export interface CatchUpOptions {
   readonly observer: DriverObserver;
 }
 
-/** Runs the catch-ups that the core asks for, and hands it the blocks as fast as they become durable. */
+interface Run {
+  readonly abort: AbortController;
+  target: Height;
+  /** Peers' heights that came before the requests began. */
+  readonly reports: Map<ValidatorIndex, Height>;
+  /** Undefined until the requests begin. */
+  sync: SyncRun | undefined;
+}
+
+/**
+ * Runs the catch-ups that the core asks for, and hands it the blocks as fast as they become durable. A catch-up starts
+ * from what is durable and ends when all that it handed over is: so no block is fetched a second time.
+ */
 export class CatchUp {
   readonly #options: CatchUpOptions;
-  #run: { readonly sync: SyncRun; readonly abort: AbortController } | undefined;
-  #wake: (() => void) | undefined;
+  readonly #waiting = new Set<() => void>();
+  #run: Run | undefined;
+  /** Last height that was handed to the core. */
+  #handed = 0;
   #stopped = false;
 
   constructor(options: CatchUpOptions) {
@@ -46,34 +61,16 @@ export class CatchUp {
   start(from: Height, target: Height, peers: readonly ValidatorIndex[]): void {
     if (this.#stopped) return;
     if (this.#run !== undefined) {
-      this.#run.sync.extend(target);
+      if (target > this.#run.target) this.#run.target = target;
+      this.#run.sync?.extend(target);
       return;
     }
-    const { ports, config, blocks, heights, observer, limits } = this.#options;
-    const head = ports.store.head();
-    if (head === undefined) throw new DefectError('A replica catches up from its committed head.');
-    const abort = new AbortController();
-    observer.syncStarted(from, target);
-    const sync = startSync({
-      chainId: config.chainId,
-      validatorSet: config.validatorSet,
-      validatorSetHash: config.validatorSetHash,
-      base: { height: head.height, digest: head.digest },
-      target,
-      peers: heights().filter(({ index }) => peers.includes(index)),
-      source: blocks,
-      verifier: ports.verifier,
-      clock: ports.clock,
-      signal: abort.signal,
-      ...(limits === undefined ? {} : { limits }),
-      sink: (block) => this.#take(block),
-      onFault: (peer, fault, detail) => observer.syncFault(peer, fault, detail),
-    });
-    this.#run = { sync, abort };
-    sync.done.then(
+    const run: Run = { abort: new AbortController(), target, reports: new Map(), sync: undefined };
+    this.#run = run;
+    this.#perform(run, from, peers).then(
       ({ end, height }) => {
         this.#run = undefined;
-        observer.syncEnded(end, height);
+        this.#options.observer.syncEnded(end, height);
         this.#options.ended();
         this.#options.dispatch({ kind: 'syncEnded' });
       },
@@ -86,13 +83,15 @@ export class CatchUp {
 
   /** A peer says that it has all blocks up to a height. */
   report(peer: ValidatorIndex, height: Height): void {
-    this.#run?.sync.report(peer, height);
+    if (this.#run?.sync === undefined) this.#run?.reports.set(peer, height);
+    else this.#run.sync.report(peer, height);
   }
 
   /** A block became durable: there may be room for the next. */
   committed(): void {
-    this.#wake?.();
-    this.#wake = undefined;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resume of waiting) resume();
   }
 
   stop(): void {
@@ -101,15 +100,45 @@ export class CatchUp {
     this.committed();
   }
 
+  async #perform(run: Run, from: Height, peers: readonly ValidatorIndex[]): Promise<SyncOutcome> {
+    const { ports, config, blocks, heights, observer, limits } = this.#options;
+    // What is decided and still being written is not fetched again.
+    await this.#durableUpTo(from - 1);
+    const head = ports.store.head();
+    if (head === undefined) throw new DefectError('A replica catches up from its committed head.');
+    observer.syncStarted(from, run.target);
+    run.sync = startSync({
+      chainId: config.chainId,
+      validatorSet: config.validatorSet,
+      validatorSetHash: config.validatorSetHash,
+      base: { height: head.height, digest: head.digest },
+      target: run.target,
+      peers: heights().filter(({ index }) => peers.includes(index)),
+      source: blocks,
+      verifier: ports.verifier,
+      clock: ports.clock,
+      signal: run.abort.signal,
+      ...(limits === undefined ? {} : { limits }),
+      sink: (block) => this.#take(block),
+      onFault: (peer, fault, detail) => observer.syncFault(peer, fault, detail),
+    });
+    for (const [peer, height] of run.reports) run.sync.report(peer, height);
+    const outcome = await run.sync.done;
+    await this.#durableUpTo(this.#handed);
+    return outcome;
+  }
+
+  /** Resolves when a height is durable, or this is stopped. */
+  async #durableUpTo(height: number): Promise<void> {
+    while (!this.#stopped && (this.#options.ports.store.head()?.height ?? 0) < height) {
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
   async #take(block: CertifiedBlock): Promise<void> {
     const { ports, config, proposals, dispatch } = this.#options;
     const { header, headerBytes, digest, transactionHashes, certificate } = block;
-    const room = (): boolean => header.height <= (ports.store.head()?.height ?? 0) + maxAhead;
-    while (!room() && !this.#stopped) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    await this.#durableUpTo(header.height - maxAhead);
     if (this.#stopped || header.height <= (ports.store.head()?.height ?? 0)) return;
     const transactions = block.envelopes.map((envelope) => {
       const decoded = decodeTransaction(envelope, config.chainId);
@@ -122,6 +151,7 @@ export class CatchUp {
       return assumeVerified(decoded.value);
     });
     proposals.adopt(digest, transactions);
+    this.#handed = header.height;
     const ref: BlockRef = { header, headerBytes, digest, transactionHashes };
     dispatch({ kind: 'certified', block: ref, certificate });
   }

@@ -5,9 +5,12 @@ type Item =
   | { readonly kind: 'commit'; readonly commit: BlockCommit; readonly done: () => void }
   | { readonly kind: 'call'; readonly callback: () => void };
 
+/** Most blocks that are handed to the store at once. */
+const maxBlocksTogether = 16;
+
 /**
  * Carries out writes strictly in order and releases what waits for them: the place where *persist before send* is
- * kept. Log records that gather while a sync is under way share the next one (group commit).
+ * kept. What gathers while a sync is under way shares the next one, log records as well as blocks (group commit).
  * After a failed write nothing further is written or released; `onFailure` is told once.
  */
 export class DurableQueue {
@@ -74,19 +77,30 @@ export class DurableQueue {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
-  /** Writes either the block at the front, or all log records before the next block. */
+  /** Writes either the blocks at the front, or all log records before the next block. */
   async #writeNext(): Promise<void> {
-    const first = this.#items[0];
-    if (first?.kind === 'commit') {
-      this.#items.shift();
-      await this.#store.commitBlock(first.commit);
-      first.done();
-      return;
-    }
+    if (this.#items[0]?.kind === 'commit') return this.#writeBlocks();
     const end = this.#items.findIndex((item) => item.kind === 'commit');
     const group = this.#items.splice(0, end === -1 ? this.#items.length : end);
     const entries = group.flatMap((item) => (item.kind === 'log' ? item.entries : []));
     if (entries.length > 0) await this.#store.appendLog(entries);
     for (const item of group) if (item.kind === 'call') item.callback();
+  }
+
+  /** The store takes several at once and writes them in order, as few units. */
+  async #writeBlocks(): Promise<void> {
+    let count = 0;
+    while (count < maxBlocksTogether && this.#items[count]?.kind === 'commit') count++;
+    const writes = this.#items.splice(0, count).flatMap((item) => {
+      if (item.kind !== 'commit') return [];
+      const written = this.#store.commitBlock(item.commit);
+      // The first failure counts, and is seen below.
+      written.catch(() => undefined);
+      return [{ written, done: item.done }];
+    });
+    for (const { written, done } of writes) {
+      await written;
+      done();
+    }
   }
 }

@@ -110,7 +110,7 @@ export async function startDriverNet(
           }
         },
       },
-      observer: observerOf(halts),
+      observer: silentObserver(halts),
     });
     replicas.push({ ...replica, index: from, store, halts, connected: true });
   }
@@ -125,7 +125,8 @@ export async function startDriverNet(
   };
 }
 
-function observerOf(halts: string[]): DriverObserver {
+/** Hears everything, keeps only why a replica stopped. */
+export function silentObserver(halts: string[]): DriverObserver {
   const ignore = (): void => undefined;
   return {
     notice: ignore,
