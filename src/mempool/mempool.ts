@@ -208,6 +208,15 @@ export class Mempool {
     return undefined;
   }
 
+  /** Relays what is overdue as if this node's clients had submitted it: whoever relayed it here may have lost it since,
+   * and then no primary but this node would ever know of it. */
+  relayOverdue(nowMs: number): void {
+    for (const entry of this.#members.oldest()) {
+      const since = Math.max(entry.admittedAtMs, entry.member.servedAtMs, this.#deadlinesFromMs);
+      if (nowMs - since > this.#options.inclusionDeadlineMs) this.#relay.add(entry);
+    }
+  }
+
   /** For each member, the transaction that waits longest. */
   oldestOfEach(): CheckedTransaction[] {
     return [...this.#members.oldest()].map(({ transaction }) => transaction);

@@ -34,7 +34,9 @@ export class OverdueWatch {
     this.prune().then(() => {
       this.#looking = false;
       // Said at every heartbeat for as long as it is so: the core weighs how long.
-      if (mempool.overdue(clock.monotonicMs()) !== undefined) overdue();
+      if (mempool.overdue(clock.monotonicMs()) === undefined) return;
+      mempool.relayOverdue(clock.monotonicMs());
+      overdue();
     }, failed);
   }
 

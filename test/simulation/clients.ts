@@ -12,6 +12,7 @@ import { transactionId, transactionSigningBytes } from '../../src/crypto/index.j
 import { asAmount, asHeight, toHex } from '../../src/types/index.js';
 import type { ChainId } from '../../src/types/index.js';
 import type { VirtualTime } from './clock.js';
+import type { Troubles } from './coverage.js';
 import { accountsOf, asset, memberKeys, memberNames } from './genesis.js';
 import type { Machine } from './machine.js';
 import type { SimulationOptions } from './options.js';
@@ -44,6 +45,7 @@ export interface ClientsParts {
   readonly random: Random;
   readonly trace: Trace;
   readonly machines: readonly Machine[];
+  readonly troubles: Troubles;
   readonly isCorrect: (validator: number) => boolean;
   /** Height of the chain, roughly. */
   readonly height: () => number;
@@ -73,6 +75,24 @@ export class Clients {
       const burst = Math.min(left, random.chance(0.3) ? random.integer(2, 8) : 1);
       left -= burst;
       time.in(random.between(20, options.troubleMs), () => this.#burst(burst));
+    }
+    for (let left = options.clients.floods ?? 0; left > 0; left--) {
+      time.in(random.between(20, options.troubleMs), () => {
+        this.#parts.troubles.begin('flood');
+        this.#flood();
+        time.in(300, () => this.#parts.troubles.end('flood'));
+      });
+    }
+  }
+
+  /** Very many orders at once, all from one account, more than it can pay; each sent to two validators. */
+  #flood(): void {
+    const { random } = this.#parts;
+    const client = random.below(this.#parts.options.clients.count);
+    for (let left = random.integer(20, 40); left > 0; left--) {
+      const order = this.#make('none', client);
+      this.#submit(order);
+      this.#submit(order);
     }
   }
 
@@ -110,9 +130,9 @@ export class Clients {
     }
   }
 
-  #make(flaw: Flaw): Order {
+  #make(flaw: Flaw, flooding?: number): Order {
     const { options, random, chainId, height } = this.#parts;
-    const client = random.below(options.clients.count);
+    const client = flooding ?? random.below(options.clients.count);
     const member = memberNames[client % memberNames.length]!;
     const number = this.#made++;
     const idempotencyKey = new Uint8Array(16);
@@ -131,7 +151,10 @@ export class Clients {
       operations: [
         {
           kind: 'transfer',
-          fromAccount: random.pick(accountsOf(random.chance(0.95) ? member : toMember)),
+          fromAccount:
+            flooding === undefined
+              ? random.pick(accountsOf(random.chance(0.95) ? member : toMember))
+              : accountsOf(member)[0],
           toAccount: random.chance(0.95) ? random.pick(accountsOf(toMember)) : 'nobody',
           asset,
           amount: asAmount(BigInt(random.chance(0.9) ? random.integer(1, 50) : random.integer(500, 3000))),
@@ -173,7 +196,7 @@ export class Clients {
     const others = machines.filter(({ index }) => machines.length === 1 || index !== order.asked);
     const machine = random.pick(others);
     order.asked = machine.index;
-    const driver = machine.replica?.driver;
+    const driver = machine.paused ? undefined : machine.replica?.driver;
     const again = (delayMs: number): void => {
       time.in(delayMs, () => this.#submit(order));
     };

@@ -121,8 +121,11 @@ export interface Skew {
 /** Wall-clock time at the start of each simulation. */
 export const epochMs = 1_800_000_000_000;
 
+/** Runs something of a process: later, when the process stands still. */
+export type Gate = (run: () => void) => void;
+
 /** The clock of one process. Nothing is called back once it is dead. */
-export function processClock(time: VirtualTime, skew: Skew, alive: () => boolean): Clock {
+export function processClock(time: VirtualTime, skew: Skew, alive: () => boolean, gate: Gate): Clock {
   const startedMs = time.nowMs;
   const read = (ms: number): number => {
     if (!time.work()) throw new Error('The process does not come to rest.');
@@ -132,14 +135,24 @@ export function processClock(time: VirtualTime, skew: Skew, alive: () => boolean
     wallMs: () => read(epochMs + skew.wallOffsetMs + time.nowMs * skew.rate),
     monotonicMs: () => read((time.nowMs - startedMs) * skew.rate),
     // Whole milliseconds and at least one, as those of Node.
-    setTimer: (delayMs, callback) =>
-      time.in(Math.max(1, Math.trunc(delayMs)) / skew.rate, () => {
-        if (alive()) callback();
-      }),
+    setTimer: (delayMs, callback) => {
+      let cancelled = false;
+      const cancel = time.in(Math.max(1, Math.trunc(delayMs)) / skew.rate, () =>
+        gate(() => {
+          if (alive() && !cancelled) callback();
+        }),
+      );
+      return () => {
+        cancelled = true;
+        cancel();
+      };
+    },
     defer: (callback) => {
-      time.in(0, () => {
-        if (alive()) callback();
-      });
+      time.in(0, () =>
+        gate(() => {
+          if (alive()) callback();
+        }),
+      );
     },
   };
 }

@@ -1,7 +1,9 @@
 /** Disks whose writes take time and may fail, and the store on them as one process sees it. */
 import { MemoryDisk } from '../../src/storage/index.js';
+import type { KeySpace } from '../../src/storage/key-spaces.js';
 import type { BlockCommit, LogEntry, Store } from '../../src/storage/types.js';
-import type { VirtualTime } from './clock.js';
+import type { Gate, VirtualTime } from './clock.js';
+import type { Troubles } from './coverage.js';
 import type { Latency } from './keys.js';
 import type { Random } from './random.js';
 
@@ -18,13 +20,35 @@ export class SimDisk {
   /** While true, writes are quick. */
   calm = false;
 
-  constructor(time: VirtualTime, random: Random, options: DiskOptions) {
+  readonly #random: Random;
+
+  constructor(parts: {
+    readonly time: VirtualTime;
+    readonly random: Random;
+    readonly options: DiskOptions;
+    readonly gate: Gate;
+    readonly troubles: Troubles;
+  }) {
+    const { time, random, options, gate, troubles } = parts;
+    this.#random = random;
     this.disk = new MemoryDisk({
       schedule: (complete) => {
         const stalls = !this.calm && random.chance(options.stalling);
-        time.in(random.between(0.1, stalls ? options.stallMs : options.maxWriteMs), complete);
+        if (stalls) troubles.begin('diskStall');
+        time.in(random.between(0.1, stalls ? options.stallMs : options.maxWriteMs), () => {
+          if (stalls) troubles.end('diskStall');
+          gate(complete);
+        });
       },
     });
+  }
+
+  /** Spoils one entry of a key space; false when there is none. */
+  damage(space: KeySpace): boolean {
+    const entries = this.disk.sorted().filter(({ key }) => key[0] === space.prefix);
+    if (entries.length === 0) return false;
+    this.disk.damage(this.#random.pick(entries).key, this.#random.pick(['flip', 'flip', 'remove']));
+    return true;
   }
 }
 

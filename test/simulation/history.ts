@@ -47,7 +47,12 @@ export function historyFor(self: number, parts: HistoryParts): BlockSource {
         for (let height: number = fromHeight; height < fromHeight + maxBlocks; height++) {
           const store = machines[peer]?.store;
           if (store === undefined) throw new QuaestorError('PEER_UNAVAILABLE', 'The peer is not connected.');
-          const block = await store.block(asHeight(height));
+          if (machines[peer]?.paused === true) await travel(peer, undefined);
+          const block = await store.block(asHeight(height)).catch((error: unknown) => {
+            // Damaged on its disk: it answers with an error.
+            if (machines[peer]?.damaged !== true) throw error;
+            throw new QuaestorError('PEER_UNAVAILABLE', 'The peer can not read the block.');
+          });
           if (block?.certificate === undefined) return;
           const { headerBytes, certificate, envelopes } = block;
           const served = serve(peer, { headerBytes, certificate, envelopes });

@@ -8,7 +8,8 @@ import { createReplicaOn, type Replica, type ReplicaSettings } from '../../src/n
 import { createMemoryStore, type BlockCommit, type LogEntry, type Store } from '../../src/storage/index.js';
 import type { BlockSource } from '../../src/sync/index.js';
 import { asValidatorIndex, type Digest, type Hash } from '../../src/types/index.js';
-import { processClock, type Skew, type VirtualTime } from './clock.js';
+import { processClock, type Gate, type Skew, type VirtualTime } from './clock.js';
+import type { ReplicaPhase, Troubles } from './coverage.js';
 import { SimDisk, watchedStore } from './disk.js';
 import { simSigner, simVerifier, type Latency, type SimKey } from './keys.js';
 import type { SimulationOptions } from './options.js';
@@ -36,6 +37,8 @@ export interface MachineHooks {
 
 interface Process {
   alive: boolean;
+  readonly startedMs: number;
+  syncing: boolean;
   replica?: Replica;
   store?: Store;
 }
@@ -47,11 +50,15 @@ export class Machine {
   readonly disk: SimDisk;
   readonly #parts: MachineParts;
   #process: Process | undefined;
+  #standstill: (() => void)[] | undefined;
   #slowness: number;
   /** The process dies after so many more sends, in the middle of what it is doing. */
   sendsToLive = Infinity;
   /** A write is going to fail, so the process will stop. */
   expectsHalt = false;
+  /** Something on the disk is spoilt: once the process notices, it is out of service until it is replaced. */
+  damaged = false;
+  retired = false;
   starts = 0;
 
   constructor(parts: MachineParts) {
@@ -60,7 +67,42 @@ export class Machine {
     this.skew = parts.skew;
     this.#parts = parts;
     this.#slowness = parts.options.machine.slowness;
-    this.disk = new SimDisk(parts.time, parts.random, parts.options.disk);
+    const { time, random, options, troubles } = parts;
+    this.disk = new SimDisk({ time, random, options: options.disk, gate: this.#gate, troubles });
+  }
+
+  /** Runs something of the process; later, when it stands still. */
+  readonly #gate: Gate = (run) => {
+    if (this.#standstill === undefined) run();
+    else this.#standstill.push(run);
+  };
+
+  /** Whether the process stands still. */
+  get paused(): boolean {
+    return this.#standstill !== undefined;
+  }
+
+  /** Lets the process stand still: nothing of it happens until `resume`, and what comes in waits. */
+  pause(): void {
+    if (this.#process !== undefined) this.#standstill ??= [];
+  }
+
+  resume(): void {
+    const waiting = this.#standstill ?? [];
+    this.#standstill = undefined;
+    // One event each, as if all had just come.
+    for (const run of waiting) this.#parts.time.in(0, () => this.#gate(run));
+  }
+
+  /** State of the process in the words of the coverage table; undefined when there is none. */
+  phase(): ReplicaPhase | undefined {
+    const process = this.#process;
+    if (process?.replica === undefined) return undefined;
+    const { view, viewChangeInProgress } = process.replica.driver.status();
+    if (viewChangeInProgress) return 'changing';
+    if (process.syncing) return 'syncing';
+    if (this.starts > 1 && this.#parts.time.nowMs < process.startedMs + 100) return 'restarted';
+    return view % this.#parts.options.validators === this.index ? 'primary' : 'backup';
   }
 
   /** Whether a process is there, be it only starting. */
@@ -85,8 +127,8 @@ export class Machine {
 
   /** Starts a process. */
   start(): void {
-    if (this.#process !== undefined) return;
-    const process: Process = { alive: true };
+    if (this.#process !== undefined || this.retired) return;
+    const process: Process = { alive: true, startedMs: this.#parts.time.nowMs, syncing: false };
     this.#process = process;
     this.starts++;
     this.#boot(process).catch((error: unknown) => {
@@ -99,6 +141,7 @@ export class Machine {
     if (this.#process === undefined) return;
     this.#process.alive = false;
     this.#process = undefined;
+    this.#standstill = undefined;
     this.sendsToLive = Infinity;
     this.disk.disk.crash({ keepPending });
     this.expectsHalt = false;
@@ -106,6 +149,13 @@ export class Machine {
 
   /** Hands a packet to the driver. */
   receive(from: number, packet: Packet): void {
+    const { replica } = this;
+    this.#gate(() => {
+      if (this.replica === replica) this.#receive(from, packet);
+    });
+  }
+
+  #receive(from: number, packet: Packet): void {
     const driver = this.#process?.replica?.driver;
     if (driver === undefined) return;
     const peer = asValidatorIndex(from);
@@ -145,9 +195,11 @@ export class Machine {
       }
       if (this.#slowness === 0 || !random.chance(this.#slowness)) return Promise.resolve(work());
       return new Promise((resolve) => {
-        time.in(random.between(0, options.machine.slowMs), () => {
-          if (process.alive) resolve(work());
-        });
+        time.in(random.between(0, options.machine.slowMs), () =>
+          this.#gate(() => {
+            if (process.alive) resolve(work());
+          }),
+        );
       });
     };
     const opened = await createMemoryStore({
@@ -176,7 +228,7 @@ export class Machine {
       self: asValidatorIndex(index),
       settings: settingsOf(options),
       ports: {
-        clock: processClock(time, this.skew, alive),
+        clock: processClock(time, this.skew, alive, this.#gate),
         store,
         peers: this.#peers(process),
         verifier: simVerifier(latency),
@@ -242,8 +294,12 @@ export class Machine {
       evidence: (evidence) => {
         if (process.alive) hooks.evidence(this, evidence);
       },
-      syncStarted: (from, target) => note([6, from, target], () => `catches up from ${from} to ${target}`),
+      syncStarted: (from, target) => {
+        process.syncing = true;
+        note([6, from, target], () => `catches up from ${from} to ${target}`);
+      },
       syncEnded: (end, height) => {
+        process.syncing = false;
         hooks.count(`sync ${end}`);
         note([7, height], () => `catch-up ends at ${height}: ${end}`);
       },
@@ -269,6 +325,7 @@ export interface MachineParts {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly hooks: MachineHooks;
+  readonly troubles: Troubles;
 }
 
 function settingsOf(options: SimulationOptions): ReplicaSettings {

@@ -48,13 +48,34 @@ export interface SimulationOptions {
     readonly filters: number;
     /** One replica after the other is cut off, all the time. */
     readonly isolation: boolean;
+    /** In each view other replicas hear the votes. */
+    readonly lossByView?: boolean;
+    /** Links that come and go every few milliseconds. */
+    readonly flapping?: number;
+    /** Links that are slower than the others for a while. */
+    readonly slowLinks?: number;
+    /** Processes that stand still for a while. */
+    readonly pauses?: number;
+    /** Wall clocks that jump by up to `maxClockJumpMs`. */
+    readonly clockJumps?: number;
+    /** Stored blocks and entries of the state that are damaged on disk. */
+    readonly damage?: number;
   };
-  readonly clients: { readonly count: number; readonly transactions: number; readonly resubmitMs: number };
+  readonly clients: {
+    readonly count: number;
+    readonly transactions: number;
+    readonly resubmitMs: number;
+    /** Times at which a client sends very many conflicting transactions at once. */
+    readonly floods?: number;
+  };
   /** How long the network is troubled. */
   readonly troubleMs: number;
   /** How long everything may take once it is calm. */
   readonly calmMs: number;
 }
+
+/** A jump that leaves each clock within what blocks may differ from it. */
+export const maxClockJumpMs = 300;
 
 /** Options from a seed; parts may be given. */
 export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}): SimulationOptions {
@@ -120,7 +141,30 @@ export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}):
     calmMs: 60_000,
   };
   const hunted = random.chance(0.2) ? hunting(random, options) : options;
-  return { ...hunted, ...given };
+  return { ...withRareFaults(random, hunted), ...given };
+}
+
+/** Adds faults that most simulations do without. */
+function withRareFaults(random: Random, options: SimulationOptions): SimulationOptions {
+  const { network, faults, clients } = options;
+  return {
+    ...options,
+    network: {
+      ...network,
+      corruption: random.chance(0.15) ? random.pick([0.01, 0.05]) : 0,
+      ...(random.chance(0.15) && { queuePackets: random.pick([3, 10]) }),
+    },
+    faults: {
+      ...faults,
+      lossByView: faults.lossByView === true || random.chance(0.15),
+      flapping: random.chance(0.15) ? random.integer(1, 3) : 0,
+      slowLinks: random.chance(0.2) ? random.integer(1, 4) : 0,
+      pauses: random.chance(0.25) ? random.integer(1, 4) : 0,
+      clockJumps: random.chance(0.2) ? random.integer(1, 4) : 0,
+      damage: random.chance(0.12) ? random.integer(1, 2) : 0,
+    },
+    clients: { ...clients, floods: random.chance(0.12) ? 1 : 0 },
+  };
 }
 
 /** A network in which little is lost by chance, but where views change all the time and a faulty primary starts some:
@@ -150,6 +194,7 @@ function hunting(random: Random, options: SimulationOptions): SimulationOptions 
       isolation: random.chance(0.6),
       partitions: 0,
       disconnects: 0,
+      lossByView: random.chance(0.5),
     },
     troubleMs: 2200,
   };

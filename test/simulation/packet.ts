@@ -4,6 +4,7 @@ import type { ConsensusMessage, PeerStatus } from '../../src/codec/model.js';
 import { headerDigest } from '../../src/crypto/index.js';
 import { toHex } from '../../src/types/index.js';
 import type { Digest, Hash } from '../../src/types/index.js';
+import type { Random } from './random.js';
 import { mix, mixBytes } from './trace.js';
 
 export type Packet =
@@ -103,5 +104,60 @@ export function describeMessage(message: ConsensusMessage): string {
       const list = reproposals.map(({ height, digest }) => `h${height}=${short(digest)}`);
       return `newView v${view} by ${validator} of ${viewChanges.length} [${list.join(' ')}]`;
     }
+  }
+}
+
+/** The packet with one bit of what is not structure flipped, as a frame is that was spoilt on its way. */
+export function corrupted(packet: Packet, random: Random): Packet {
+  const flip = (bytes: Uint8Array): Uint8Array => {
+    const spoilt = bytes.slice();
+    if (spoilt.length > 0) spoilt[random.below(spoilt.length)]! ^= 1 << random.below(8);
+    return spoilt;
+  };
+  const one = (list: readonly Uint8Array[]): readonly Uint8Array[] => {
+    const chosen = random.below(Math.max(1, list.length));
+    return list.map((bytes, index) => (index === chosen ? flip(bytes) : bytes));
+  };
+  switch (packet.kind) {
+    case 'consensus':
+      return { ...packet, bytes: flip(packet.bytes) };
+    case 'relay':
+    case 'bodies':
+      return { ...packet, envelopes: one(packet.envelopes) };
+    case 'fetchBodies':
+      return { ...packet, hashes: one(packet.hashes) as readonly Hash[] };
+    case 'status':
+      return packet;
+  }
+}
+
+const views = new WeakMap<Packet, number>();
+
+/** View that a consensus message is about; -1 for other packets and for checkpoints. */
+export function viewOf(packet: Packet): number {
+  let view = views.get(packet);
+  if (view === undefined) views.set(packet, (view = computeView(packet)));
+  return view;
+}
+
+function computeView(packet: Packet): number {
+  const decoded = packet.kind === 'consensus' ? decodeConsensusMessage(packet.bytes) : undefined;
+  if (decoded?.ok !== true) return -1;
+  const message = decoded.value;
+  switch (message.kind) {
+    case 'prePrepare':
+    case 'prepare':
+    case 'commit':
+      return message.view;
+    case 'viewChange': {
+      const body = decodeViewChange(message.viewChange);
+      return body.ok ? body.value.view : -1;
+    }
+    case 'newView': {
+      const body = decodeNewView(message.newView);
+      return body.ok ? body.value.view : -1;
+    }
+    case 'checkpoint':
+      return -1;
   }
 }

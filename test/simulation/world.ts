@@ -6,13 +6,14 @@ import { asValidatorIndex, equalBytes } from '../../src/types/index.js';
 import { Checker } from './checker.js';
 import { Clients } from './clients.js';
 import { epochMs, VirtualTime } from './clock.js';
+import { Coverage, Troubles, type FaultKind, type TroubleKind } from './coverage.js';
 import { planFaults, stop } from './faults.js';
 import { simGenesis, validatorKey } from './genesis.js';
 import { historyFor } from './history.js';
 import { Machine, type MachineHooks } from './machine.js';
 import { VirtualNetwork } from './network.js';
-import type { SimulationOptions } from './options.js';
-import { short, type Packet } from './packet.js';
+import { maxClockJumpMs, type SimulationOptions } from './options.js';
+import { kindOf, short, type Packet } from './packet.js';
 import { Random } from './random.js';
 import { StallWatch } from './stall.js';
 import { Trace } from './trace.js';
@@ -27,6 +28,9 @@ export interface Outcome {
   /** Longest time without a commit or an answer after the end of trouble, while something was pending. */
   readonly longestStallMs: number;
   readonly counts: ReadonlyMap<string, number>;
+  readonly coverage: Coverage;
+  /** How often each fault that takes time has begun. */
+  readonly troubles: ReadonlyMap<TroubleKind, number>;
   readonly failure: string | undefined;
   readonly trace: Trace;
 }
@@ -46,6 +50,9 @@ export class World {
   readonly #checker: Checker;
   readonly #clients: Clients;
   readonly #counts = new Map<string, number>();
+  readonly #coverage = new Coverage();
+  readonly #troubles = new Troubles();
+  readonly #strategies = new Map<number, readonly FaultKind[]>();
   #calmSinceMs: number | undefined;
   #stall: StallWatch | undefined;
   #failure: string | undefined;
@@ -68,7 +75,11 @@ export class World {
       size: options.validators,
       options: options.network,
     });
-    this.#network.deliver = (from, to, packet) => this.#deliver(from, to, packet);
+    this.#network.deliver = (from, to, packet, faults) => {
+      this.#cover(from, to, packet, faults);
+      this.#deliver(from, to, packet);
+    };
+    this.#network.lost = (from, to, packet, fault) => this.#cover(from, to, packet, [fault]);
     const { maxSkewMs, maxDrift } = options.machine;
     const hooks = this.#hooks();
     this.#machines = Array.from(
@@ -86,9 +97,11 @@ export class World {
           time,
           random,
           hooks,
+          troubles: this.#troubles,
         }),
     );
     for (const { index, strategies } of options.byzantine) {
+      this.#strategies.set(index, strategies);
       const send = (from: number, to: number, packet: Packet): void => this.#network.send(from, to, packet);
       this.#villains.set(
         index,
@@ -97,7 +110,11 @@ export class World {
     }
     // A correct replica has accepted it by its own clock, which may be as wrong as any.
     const latestTimeMs = (): number =>
-      epochMs + time.nowMs * (1 + maxDrift) + maxSkewMs + options.parameters.maxClockSkewMs;
+      epochMs +
+      time.nowMs * (1 + maxDrift) +
+      maxSkewMs +
+      ((options.faults.clockJumps ?? 0) > 0 ? maxClockJumpMs * 2 : 0) +
+      options.parameters.maxClockSkewMs;
     this.#checker = new Checker({ genesis, isCorrect, fail, latestTimeMs });
     this.#clients = new Clients({
       options,
@@ -106,6 +123,7 @@ export class World {
       random,
       trace,
       machines: this.#machines,
+      troubles: this.#troubles,
       isCorrect,
       height: () => this.#checker.chain.length,
       fail,
@@ -124,6 +142,7 @@ export class World {
       random: this.#random,
       network: this.#network,
       machines: this.#machines,
+      troubles: this.#troubles,
       troubled: () => this.#calmSinceMs === undefined,
       note: (text) => this.#note(text),
       connect: (one, other) => this.#connect(one, other),
@@ -157,6 +176,8 @@ export class World {
       settlingMs: endMs - (this.#calmSinceMs ?? 0),
       longestStallMs: this.#stall?.longestMs ?? 0,
       counts: this.#counts.set('events', this.#time.count).set('evidence', this.#checker.evidenceCount),
+      coverage: this.#coverage,
+      troubles: this.#troubles.begun,
       failure: this.#failure,
       trace: this.#trace,
     };
@@ -191,12 +212,8 @@ export class World {
         for (const peer of this.#reachable(machine.index)) this.#connect(machine.index, peer);
       },
       halted: (machine, reason) => {
-        if (machine.expectsHalt)
-          stop(
-            { time: this.#time, random: this.#random, note: (text) => this.#note(text) },
-            machine,
-            'stops after the failed write',
-          );
+        if (machine.damaged) this.#retire(machine, reason);
+        else if (machine.expectsHalt) this.#stop(machine, 'stops after the failed write', 'crash');
         else if (of(machine)) this.fail(`HALT: replica ${machine.index} has stopped: ${reason}`);
         else this.#count('villain halted');
       },
@@ -236,12 +253,8 @@ export class World {
           () => `${machine.index} ${text()}`,
         ),
       defect: (machine, error) => {
-        if (machine.expectsHalt)
-          stop(
-            { time: this.#time, random: this.#random, note: (text) => this.#note(text) },
-            machine,
-            'can not start after the failed write',
-          );
+        if (machine.damaged) this.#retire(machine, String(error));
+        else if (machine.expectsHalt) this.#stop(machine, 'can not start after the failed write', 'crash');
         else
           this.fail(
             `DEFECT: in the process of ${machine.index}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
@@ -262,16 +275,35 @@ export class World {
     for (let peer = 0; peer < this.options.validators; peer++) {
       if (peer === index || (to !== 'all' && to !== peer)) continue;
       if (machine.sendsToLive-- <= 0) {
-        stop(
-          { time: this.#time, random: this.#random, note: (text) => this.#note(text) },
-          machine,
-          'is killed while it sends',
-        );
+        this.#stop(machine, 'is killed while it sends', 'crashWhileSending');
         return;
       }
       if (villain === undefined) this.#network.send(index, peer, packet);
       else villain.outgoing(peer, packet);
     }
+  }
+
+  #stop(machine: Machine, why: string, kind: TroubleKind): void {
+    const note = (text: string): void => this.#note(text);
+    stop({ time: this.#time, random: this.#random, troubles: this.#troubles, note }, machine, why, kind);
+  }
+
+  /** Takes a machine whose disk is spoilt out of service. */
+  #retire(machine: Machine, reason: string): void {
+    this.#note(`${machine.index} is out of service: ${reason.split('\n')[0] ?? ''}`);
+    machine.kill(false);
+    machine.retired = true;
+    this.#count('machines out of service');
+  }
+
+  #cover(from: number, to: number, packet: Packet, faults: readonly FaultKind[]): void {
+    const phase = this.#machines[to]!.phase();
+    if (phase === undefined) return;
+    this.#coverage.note(kindOf(packet), phase, [
+      ...faults,
+      ...this.#troubles.active(),
+      ...(this.#strategies.get(from) ?? []),
+    ]);
   }
 
   #deliver(from: number, to: number, packet: Packet): void {
@@ -288,6 +320,7 @@ export class World {
         (peer) =>
           peer.index !== index &&
           peer.replica !== undefined &&
+          !peer.paused &&
           this.#network.open(index, peer.index) &&
           this.#network.open(peer.index, index),
       )
@@ -306,10 +339,12 @@ export class World {
   #calm(): void {
     this.#note('the network is calm from here on');
     this.#calmSinceMs = this.#time.nowMs;
+    if (this.options.faults.lossByView === true) this.#troubles.end('lostByView');
     this.#stall = new StallWatch(this.#time.nowMs);
     this.#network.calm();
     for (const machine of this.#machines) {
       machine.calm();
+      machine.resume();
       machine.sendsToLive = Infinity;
       machine.start();
     }
@@ -320,8 +355,9 @@ export class World {
     this.#watchWork(this.#stall);
   }
 
+  /** Those that must get on: not faulty, and with a disk that was not spoilt so that it was noticed. */
   #correct(): readonly Machine[] {
-    return this.#machines.filter(({ index }) => !this.#villains.has(index));
+    return this.#machines.filter(({ index, retired }) => !this.#villains.has(index) && !retired);
   }
 
   #isSettled(): boolean {
@@ -351,7 +387,8 @@ export class World {
       const head = machine.store?.head();
       if (tip !== undefined && (head === undefined || !equalBytes(head.digest, tip.digest)))
         this.fail(`AGREEMENT: replica ${machine.index} ends at another block`);
-      if (machine.store !== undefined) await this.#checker.checkStore(machine.index, machine.store);
+      if (machine.store !== undefined && !machine.damaged)
+        await this.#checker.checkStore(machine.index, machine.store);
     }
   }
 

@@ -78,7 +78,7 @@ export const hoarding: StrategyMaker = (villain) => {
           ? rivals
             ? sorted[0]
             : undefined
-          : random.pick([sorted[0], sorted.at(-1), undefined]);
+          : [sorted[0], sorted.at(-1), undefined][random.below(3)];
         if (chosen === undefined) continue;
         if (prepared.length < config.pipelineWindow) prepared.push(chosen);
       }

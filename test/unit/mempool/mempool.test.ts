@@ -367,6 +367,19 @@ describe('Mempool: relay', () => {
     expect([...pool.clientTransactions()]).toEqual(mine);
   });
 
+  it("relays a peer's transaction once it is overdue: nobody else may have it any more", () => {
+    const pool = poolOf();
+    const [old, young] = [tx('a'), tx('b')];
+    admitAll(pool, [old], fromPeer);
+    admitAll(pool, [young], { ...fromPeer, nowMs: 3000 });
+    pool.relayOverdue(4000);
+    expect(pool.toRelay(4000, all)).toEqual([]);
+    pool.relayOverdue(4001);
+    pool.relayOverdue(4001);
+    expect(pool.toRelay(4001, all)).toEqual([old]);
+    expect(pool.toRelay(4001, all)).toEqual([]);
+  });
+
   it('relays in batches of bounded size, one that is larger alone', () => {
     const pool = poolOf();
     const mine = [tx('a'), tx('a'), tx('a')];
