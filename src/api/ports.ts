@@ -173,6 +173,8 @@ export interface AdminPort {
   };
   peers(): readonly PeerInfo[];
   consensusState(): ConsensusInfo;
+  /** Proofs of equivocation in keeping, canonical, in order of height, view, phase and validator. */
+  evidence(): readonly Uint8Array[];
   /** Sets the level and gives the one before. */
   setLogLevel(level: LogLevel): LogLevel;
 }

@@ -55,6 +55,11 @@ const commands: readonly {
     load: async () => (await import('./commands/status.js')).statusCommand(),
   },
   {
+    name: 'evidence',
+    summary: 'proofs that a validator signed two different things',
+    load: async () => (await import('./commands/evidence.js')).evidenceCommand(),
+  },
+  {
     name: 'verify-receipt',
     summary: 'verify a receipt offline',
     load: async () => (await import('./commands/verify-receipt.js')).verifyReceiptCommand(),

@@ -9,6 +9,7 @@ export {
   type GetAccountOptions,
   type TransferOptions,
 } from './client.js';
+export { AdminClient, type AdminClientOptions } from './admin.js';
 export type { FollowOptions } from './blocks.js';
 export type { ValidatorAddress } from './endpoint.js';
 export * from './errors.js';

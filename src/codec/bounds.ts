@@ -24,6 +24,10 @@ export const bounds = {
   maxStateValueBytes: 34 * limits.maxBlockTransactions,
   /** A record of the state other than an AppliedBlock; a Member, the longest, has below 1,100 bytes. */
   maxRecordBytes: 4 * 1024,
+  /** Evidence: two votes of at most 129 bytes and a hash. */
+  maxEvidenceBytes: 512,
+  /** Most pieces of evidence that a node keeps, or a file holds. */
+  maxEvidence: 1024,
   /** A genesis with some hundred thousand accounts. */
   maxGenesisBytes: 64 * 1024 * 1024,
   /** Most items of each list of a genesis. */

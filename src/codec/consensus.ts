@@ -20,12 +20,13 @@ import type {
   Commit,
   ConsensusMessage,
   Evidence,
+  EvidenceBundle,
   PrePrepare,
   Prepare,
   SignedVote,
 } from './model.js';
 import type { Reader } from './reader.js';
-import { bytes, enumeration, message, oneof, repeatedBytes, schema, uint64 } from './schema.js';
+import { bytes, enumeration, message, oneof, repeated, repeatedBytes, schema, uint64 } from './schema.js';
 import {
   readSignedNewView,
   readSignedViewChange,
@@ -70,6 +71,10 @@ const evidenceFields = schema('quaestor.peer.v1.Evidence', {
   phase: enumeration(2, 'quaestor.ledger.v1.VotePhase'),
   first: message(3, 'quaestor.peer.v1.Vote'),
   second: message(4, 'quaestor.peer.v1.Vote'),
+});
+const evidenceBundleFields = schema('quaestor.peer.v1.EvidenceBundle', {
+  chainId: bytes(1),
+  evidence: repeated(2, 'quaestor.peer.v1.Evidence'),
 });
 
 function writePrePrepare(writer: Writer, value: PrePrepare): void {
@@ -211,6 +216,20 @@ function readEvidence(reader: Reader): Evidence {
   return value;
 }
 
+function writeEvidenceBundle(writer: Writer, value: EvidenceBundle): void {
+  writer.bytes(evidenceBundleFields.chainId, value.chainId);
+  writer.messages(evidenceBundleFields.evidence, value.evidence, writeEvidence);
+}
+
+function readEvidenceBundle(reader: Reader): EvidenceBundle {
+  const value: EvidenceBundle = {
+    chainId: asChainId(reader.fixed(evidenceBundleFields.chainId, 32)),
+    evidence: reader.messages(evidenceBundleFields.evidence, 1, bounds.maxEvidence, readEvidence),
+  };
+  reader.end(evidenceBundleFields);
+  return value;
+}
+
 /** Canonical bytes of a consensus message: what goes over the wire between validators. */
 export const encodeConsensusMessage: (value: ConsensusMessage) => Uint8Array = encoder(
   'ConsensusMessage',
@@ -237,6 +256,18 @@ export const encodeEvidence: (value: Evidence) => Uint8Array = encoder('Evidence
 /** Reads evidence; whether it proves anything is for who checks its signatures. Byte values are views of `bytes`. */
 export const decodeEvidence: (bytes: Uint8Array) => Result<Evidence, CodecError> = decoder(
   'Evidence',
-  bounds.maxRecordBytes,
+  bounds.maxEvidenceBytes,
   readEvidence,
+);
+
+/** Canonical bytes of a file of evidence. */
+export const encodeEvidenceBundle: (value: EvidenceBundle) => Uint8Array = encoder(
+  'EvidenceBundle',
+  writeEvidenceBundle,
+);
+/** Reads a file of evidence; whether it proves anything, `verifyEvidence` says. Byte values are views of `bytes`. */
+export const decodeEvidenceBundle: (bytes: Uint8Array) => Result<EvidenceBundle, CodecError> = decoder(
+  'EvidenceBundle',
+  bounds.maxEvidence * (bounds.maxEvidenceBytes + 8),
+  readEvidenceBundle,
 );

@@ -48,9 +48,11 @@ export {
   decodeCheckpointStatement,
   decodeConsensusMessage,
   decodeEvidence,
+  decodeEvidenceBundle,
   encodeCheckpointStatement,
   encodeConsensusMessage,
   encodeEvidence,
+  encodeEvidenceBundle,
 } from './consensus.js';
 export {
   decodeNewView,

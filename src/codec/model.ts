@@ -329,11 +329,20 @@ export interface SignedVote {
   readonly signature: VoteSignature;
 }
 
+/** Two votes that no correct validator signs both. */
 export interface Evidence {
+  /** Of the set in which the votes' index counts. */
   readonly validatorSetHash: Hash;
   readonly phase: VotePhase;
+  /** The vote of the lower digest. */
   readonly first: SignedVote;
   readonly second: SignedVote;
+}
+
+/** A file of evidence for a third party. */
+export interface EvidenceBundle {
+  readonly chainId: ChainId;
+  readonly evidence: readonly Evidence[];
 }
 
 /** Where a validator stands; unsigned, authenticated by the stream it came on. */

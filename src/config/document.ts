@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml';
 import type { Document, Node } from 'yaml';
 import { err, ok } from '../types/index.js';
 import type { Result } from '../types/index.js';
+import { FileTooLargeError, readBoundedFile } from './bounded-file.js';
 import { ConfigError, renderPath } from './problems.js';
 import type { ConfigProblem } from './problems.js';
 
@@ -24,13 +24,13 @@ export async function readConfigDocument(
 ): Promise<Result<ConfigDocument, ConfigError>> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    bytes = await readBoundedFile(file, maxBytes);
   } catch (error) {
+    if (error instanceof FileTooLargeError) {
+      const message = `Found more than ${maxBytes} bytes; expected at most so many.`;
+      return err(new ConfigError('CONFIG_INVALID', [{ file, field: '', message }]));
+    }
     return err(new ConfigError('CONFIG_UNREADABLE', [{ file, field: '', message: readFailure(error) }]));
-  }
-  if (bytes.length > maxBytes) {
-    const message = `Found ${bytes.length} bytes; expected at most ${maxBytes}.`;
-    return err(new ConfigError('CONFIG_INVALID', [{ file, field: '', message }]));
   }
   try {
     return parseConfigDocument(file, new TextDecoder('utf-8', { fatal: true }).decode(bytes));

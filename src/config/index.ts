@@ -6,6 +6,7 @@ export { formatAddress, parseAddress } from './address.js';
 export type { Address } from './address.js';
 export { formatAmount, parseAmount } from './amount.js';
 export type { AmountProblem } from './amount.js';
+export { FileTooLargeError, readBoundedFile } from './bounded-file.js';
 export { variableOf } from './environment.js';
 export type { Environment } from './environment.js';
 export { genesisFromWorld, loadGenesis, loadWorld } from './genesis.js';

@@ -1,5 +1,6 @@
 import type { VotePhase } from '../codec/model.js';
 import type { Height, View } from '../types/index.js';
+import { asEvidence } from '../verify/index.js';
 import type { Outbox } from './outbox.js';
 import type { ReplicaState } from './state.js';
 import { signedVote, type Vote } from './votes.js';
@@ -15,11 +16,11 @@ export function reportEquivocation(
 ): void {
   out.emit({
     kind: 'evidence',
-    evidence: {
-      validatorSetHash: state.config.validatorSetHash,
+    evidence: asEvidence(
+      state.config.validatorSetHash,
       phase,
-      first: signedVote(view, height, votes.first),
-      second: signedVote(view, height, votes.second),
-    },
+      signedVote(view, height, votes.first),
+      signedVote(view, height, votes.second),
+    ),
   });
 }

@@ -188,6 +188,9 @@ export class Link {
           );
         }
         return;
+      case 'evidence':
+        this.#hold(frame.evidence.length, handlers.onEvidence(from, frame.evidence));
+        return;
     }
   }
 

@@ -30,7 +30,12 @@ import type {
   TlsMaterial,
 } from './types.js';
 import { defaultPeerLimits, defaultPeerTimeouts } from './types.js';
-import { encodeConsensusFrame, encodeStatusFrame, encodeTransactionsFrame } from './wire/frames.js';
+import {
+  encodeConsensusFrame,
+  encodeEvidenceFrame,
+  encodeStatusFrame,
+  encodeTransactionsFrame,
+} from './wire/frames.js';
 
 /** How long a connection that is refused may stay open for the reason to arrive. */
 const lingerMs = 1000;
@@ -187,6 +192,15 @@ class GrpcPeerNetwork implements PeerNetwork {
     const peer = this.#peers.get(to);
     if (peer?.link === undefined) return;
     this.#queueBodies(peer, splitBodies({ digest, transactionHashes, envelopes }, messageBytes));
+  }
+
+  sendEvidence(to: ValidatorIndex | 'all', evidence: Uint8Array): void {
+    if (this.#state === 'stopped') return;
+    const piece = { bytes: encodeEvidenceFrame(evidence), count: 1 };
+    this.#each(to, (peer) => {
+      if (peer.link === undefined || peer.outbox.pushBodies([piece])) return;
+      this.#options.metrics.shed(peer.validator.index, 'out', 'evidence', 1);
+    });
   }
 
   connected(): readonly ValidatorIndex[] {

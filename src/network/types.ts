@@ -116,6 +116,8 @@ export interface PeerHandlers {
     transactionHashes: readonly Hash[],
     envelopes: readonly Uint8Array[],
   ): void | Promise<void>;
+  /** Evidence that a validator is faulty, not decoded: `from` says so, nothing is checked. */
+  onEvidence(from: ValidatorIndex, evidence: Uint8Array): void | Promise<void>;
   /** The stream to this validator is open and it has proven its key. */
   onConnected(peer: ValidatorIndex): void;
   onDisconnected(peer: ValidatorIndex): void;
@@ -151,7 +153,7 @@ export type DisconnectReason =
   | 'stopped';
 
 /** Class of traffic. */
-export type TrafficClass = 'consensus' | 'transactions' | 'status' | 'bodies';
+export type TrafficClass = 'consensus' | 'transactions' | 'status' | 'bodies' | 'evidence';
 
 /** Where counts go. All are called often: they must be cheap. */
 export interface PeerMetrics {
@@ -241,6 +243,8 @@ export interface PeerNetwork {
     transactionHashes: readonly Hash[],
     envelopes: readonly Uint8Array[],
   ): void;
+  /** Sends canonical Evidence. It waits behind all votes, with the bodies, and is dropped when these fill their queue. */
+  sendEvidence(to: ValidatorIndex | 'all', evidence: Uint8Array): void;
   /** Indexes of the validators with an open stream, self excluded, ascending. */
   connected(): readonly ValidatorIndex[];
   peers(): readonly PeerState[];

@@ -5,6 +5,7 @@ import type { Mempool } from '../mempool/index.js';
 import type { BlockSource, SyncLimits } from '../sync/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
+import type { EvidenceRefusal } from './evidence-pool.js';
 import type { DriverPorts } from './ports.js';
 
 /** What became of a message before the core saw it. */
@@ -24,7 +25,9 @@ export interface DriverObserver {
   committed(block: BlockRef, execution: Execution, storeMs: number): void;
   admitted(source: 'client' | 'peer', count: number): void;
   refused(source: 'client' | 'peer', code: string): void;
-  evidence(evidence: Evidence): void;
+  /** Evidence is in keeping; `from` is who passed it on, undefined when it was found here. */
+  evidence(evidence: Evidence, from: ValidatorIndex | undefined): void;
+  evidenceRefused(from: ValidatorIndex | undefined, reason: EvidenceRefusal): void;
   syncStarted(from: Height, target: Height): void;
   syncEnded(end: string, height: Height): void;
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void;

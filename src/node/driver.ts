@@ -27,7 +27,7 @@ import {
 import type { LogEntry } from '../storage/types.js';
 import type { CheckedTransaction } from '../ledger/index.js';
 import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
-import { quorumOf, toHex, unreachable } from '../types/index.js';
+import { equalBytes, quorumOf, toHex, unreachable } from '../types/index.js';
 import { answerBodies } from './answer-bodies.js';
 import { BodyGatherer } from './bodies.js';
 import { frameBodies } from './body-framing.js';
@@ -37,6 +37,7 @@ import { Caster } from './caster.js';
 import { CatchUp } from './catch-up.js';
 import type { DriverOptions } from './driver-options.js';
 import { DurableQueue } from './durable-queue.js';
+import { EvidencePool } from './evidence-pool.js';
 import { Finalizer } from './finalizer.js';
 import { Intake } from './intake.js';
 import { OverdueWatch } from './overdue-watch.js';
@@ -66,6 +67,8 @@ export class ReplicaDriver {
   readonly #firstEffects: readonly ConsensusEffect[];
   /** Transactions: door, relay, who waits. */
   readonly desk: TransactionDesk;
+  /** Who is proven to be faulty. */
+  readonly evidence: EvidencePool;
   #state: ReplicaState;
   #draining = false;
   #stopped = false;
@@ -129,6 +132,16 @@ export class ReplicaDriver {
       observer,
       committed: (height, digest) => this.#blockCommitted(height, digest),
     });
+    this.evidence = new EvidencePool(
+      {
+        ports,
+        chainId: config.chainId,
+        setOf: (hash) => (equalBytes(hash, config.validatorSetHash) ? config.validatorSet : undefined),
+        observer,
+        failed: (error) => this.#fail('evidence could not be stored', error),
+      },
+      recovered.evidence,
+    );
     this.#catchUp = new CatchUp({
       ports,
       config,
@@ -236,6 +249,14 @@ export class ReplicaDriver {
     return this.#stopped ? Promise.resolve() : this.desk.receive(envelopes);
   }
 
+  /** A peer passes evidence on. Resolves when it is done with. */
+  receiveEvidence(from: ValidatorIndex, bytes: Uint8Array): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return this.evidence
+      .receive(from, bytes)
+      .catch((error: unknown) => this.#fail('evidence could not be taken in', error));
+  }
+
   /** A peer asks for bodies of a block in flight. */
   serveBodies(to: ValidatorIndex, digest: Digest, wanted: readonly Hash[]): void {
     answerBodies(this.#options.ports.peers, this.#proposals.bodies(digest), to, digest, wanted);
@@ -253,7 +274,7 @@ export class ReplicaDriver {
       .catch((error: unknown) => this.#fail('transactions of a block could not be taken in', error));
   }
 
-  /** A stream to a peer opened: it is told where we stand and what clients of ours wait for. */
+  /** A stream to a peer opened: it is told where we stand, who is faulty, and what clients of ours wait for. */
   peerConnected(peer: ValidatorIndex): void {
     if (this.#stopped) return;
     const { peers, clock } = this.#options.ports;
@@ -261,6 +282,7 @@ export class ReplicaDriver {
     const quorum = quorumOf(this.#config.validatorSet.validators.length);
     if (peers.connected().length + 1 === quorum) this.#options.mempool.restartDeadlines(clock.monotonicMs());
     peers.sendStatus(peer, this.status());
+    this.evidence.greet(peer);
     this.desk.relayAll();
   }
 
@@ -331,7 +353,7 @@ export class ReplicaDriver {
         this.#catchUp.start(effect.from, effect.target, effect.peers);
         return;
       case 'evidence':
-        this.#finalizer.keepEvidence(effect.evidence);
+        this.evidence.found(effect.evidence);
         return;
       case 'halt':
         this.#fail(effect.reason, undefined);

@@ -1,8 +1,7 @@
-import { encodeEvidence, type CommitCertificate, type Evidence } from '../codec/index.js';
+import type { CommitCertificate } from '../codec/index.js';
 import type { BlockRef } from '../consensus/types.js';
-import { sha256 } from '../crypto/index.js';
 import type { Mempool } from '../mempool/index.js';
-import { invariant, toHex } from '../types/index.js';
+import { invariant } from '../types/index.js';
 import type { Digest, Height } from '../types/index.js';
 import type { BlockExecutor, Execution } from './block-executor.js';
 import type { DriverObserver } from './driver-options.js';
@@ -55,16 +54,6 @@ export class Finalizer {
       },
       () => this.#durable(block, certificate, execution, ports.clock.monotonicMs() - startedMs),
     );
-  }
-
-  /** Keeps proof of equivocation. */
-  keepEvidence(evidence: Evidence): void {
-    const { ports, observer } = this.#options;
-    observer.evidence(evidence);
-    const bytes = encodeEvidence(evidence);
-    ports.store.putEvidence(toHex(sha256(bytes)), bytes).catch((error: unknown) => {
-      observer.halted('evidence could not be stored', error);
-    });
   }
 
   #durable(block: BlockRef, certificate: CommitCertificate, execution: Execution, storeMs: number): void {

@@ -1,5 +1,5 @@
 import type { AdminPort, ConsensusInfo, LogLevel, NodeStatus, PeerInfo } from '../api/ports.js';
-import type { Genesis } from '../codec/index.js';
+import { encodeEvidence, type Genesis } from '../codec/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { PeerNetwork } from '../network/index.js';
 import type { Store } from '../storage/index.js';
@@ -105,6 +105,10 @@ export class NodeView implements AdminPort {
     return this.#options.replica.driver.snapshot();
   }
 
+  evidence(): readonly Uint8Array[] {
+    return this.#options.replica.driver.evidence.list().map(encodeEvidence);
+  }
+
   setLogLevel(level: LogLevel): LogLevel {
     const { log } = this.#options;
     const before = log.setLevel(level);
@@ -156,6 +160,7 @@ export class NodeView implements AdminPort {
     consensus.height.set(store.head()?.height ?? 0);
     consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
     consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
+    consensus.evidenceKept.set(replica.driver.evidence.size);
     consensus.blocksInFlight.set(snapshot.inFlight.length);
     consensus.viewChangeInProgress.set(snapshot.viewChangeInProgress ? 1 : 0);
     sync.active.set(snapshot.syncing ? 1 : 0);

@@ -5,6 +5,7 @@ import { toHex } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { DriverObserver, MessageOutcome } from './driver-options.js';
+import type { EvidenceRefusal } from './evidence-pool.js';
 import type { Clock } from './ports.js';
 
 export interface NodeObserverOptions {
@@ -164,19 +165,30 @@ export class NodeObserver implements DriverObserver {
     this.#options.metrics.mempool.refused.with({ reason: code }).inc();
   }
 
-  evidence(evidence: Evidence): void {
+  evidence(evidence: Evidence, from: ValidatorIndex | undefined): void {
     const { log, metrics, validators } = this.#options;
-    const { signature, view, height } = evidence.first;
-    metrics.consensus.evidence.inc();
+    const { phase, first } = evidence;
+    metrics.consensus.evidence.with({ phase, source: from === undefined ? 'own' : 'peer' }).inc();
     log.error(
       {
         code: 'EQUIVOCATION',
-        validator: validators[signature.validator],
-        phase: evidence.phase,
-        view,
-        height,
+        validator: validators[first.signature.validator],
+        phase,
+        view: first.view,
+        height: first.height,
+        ...(from === undefined ? {} : { from: validators[from] }),
       },
       'A validator signed two different things in one place; the proof is stored.',
+    );
+  }
+
+  evidenceRefused(from: ValidatorIndex | undefined, reason: EvidenceRefusal): void {
+    const { log, metrics, validators } = this.#options;
+    metrics.consensus.evidenceRefused.with({ reason }).inc();
+    if (from === undefined || reason === 'duplicate' || reason === 'full') return;
+    log.warn(
+      { code: 'PEER_MISBEHAVED', peer: validators[from], type: 'evidence', reason },
+      'A validator sent evidence that does not hold.',
     );
   }
 

@@ -31,6 +31,8 @@ export interface PeerPort {
     transactionHashes: readonly Hash[],
     envelopes: readonly Uint8Array[],
   ): void;
+  /** Sends canonical evidence to whoever is connected. */
+  sendEvidence(to: ValidatorIndex | 'all', evidence: Uint8Array): void;
   /** Indexes of the validators with an open stream, self excluded. */
   connected(): readonly ValidatorIndex[];
 }

@@ -1,4 +1,4 @@
-import { encodeBlockHeader, type Genesis } from '../codec/index.js';
+import { encodeBlockHeader, type Evidence, type Genesis } from '../codec/index.js';
 import { decodeLogRecord, type RestoredState, type LogRecord } from '../consensus/index.js';
 import { headerDigest, type StateTree } from '../crypto/index.js';
 import {
@@ -17,6 +17,7 @@ import { asDigest, asHeight, fromHex, invariant, QuaestorError, toHex } from '..
 import type { ChainId, Digest, Height } from '../types/index.js';
 import { unframeBodies } from './body-framing.js';
 import { decodeFailure } from './corrupt-log.js';
+import { readEvidence } from './evidence-pool.js';
 
 /** What a start finds on disk. */
 export interface Recovered {
@@ -28,6 +29,7 @@ export interface Recovered {
     readonly digest: Digest;
     readonly transactions: readonly CheckedTransaction[];
   }[];
+  readonly evidence: readonly Evidence[];
 }
 
 /** How many records of the window are read at a time. */
@@ -85,6 +87,7 @@ export async function recover(
     },
     committedHashes: await loadWindow(store, head.height, validityWindowBlocks),
     bodies,
+    evidence: await readEvidence(store),
   };
 }
 

@@ -158,6 +158,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       onFetchBodies: (from, digest, hashes) => link.replica?.driver.serveBodies(from, digest, hashes),
       onBodies: (from, digest, hashes, envelopes) =>
         link.replica?.driver.receiveBodies(from, digest, hashes, envelopes),
+      onEvidence: (from, bytes) => link.replica?.driver.receiveEvidence(from, bytes),
       onConnected: (peer) => {
         link.replica?.driver.peerConnected(peer);
         link.view?.refreshHealth();

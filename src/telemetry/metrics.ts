@@ -139,7 +139,17 @@ export function createMetrics(options: MetricsOptions) {
         'Authentic consensus messages that were not used, by reason.',
         { reason: atMost(48) },
       ),
-      evidence: build.counter('consensus_evidence_total', 'Proofs of equivocation found.'),
+      evidence: build.counterBy(
+        'consensus_evidence_total',
+        'Proofs of equivocation that were taken into keeping, by the phase of the votes and how they came here.',
+        { phase: oneOf('prePrepare', 'prepare', 'commit'), source: oneOf('own', 'peer') },
+      ),
+      evidenceRefused: build.counterBy(
+        'consensus_evidence_refused_total',
+        'Pieces of evidence that were not kept: known already, too many, or from a peer and worth nothing.',
+        { reason: oneOf('duplicate', 'full', 'malformed', 'unknownValidator', 'noConflict', 'unverified') },
+      ),
+      evidenceKept: build.gauge('consensus_evidence_kept', 'Proofs of equivocation in keeping.'),
     },
     ledger: {
       executionDuration: build.histogram(
@@ -201,7 +211,7 @@ export function createMetrics(options: MetricsOptions) {
         {
           peer: validator,
           direction,
-          traffic: oneOf('consensus', 'transactions', 'status', 'bodies'),
+          traffic: oneOf('consensus', 'transactions', 'status', 'bodies', 'evidence'),
         },
       ),
       paused: build.counterBy('network_paused_total', 'Times that reading from a validator was held up.', {

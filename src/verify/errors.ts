@@ -17,6 +17,8 @@ import { QuaestorError } from '../types/index.js';
  * - `WRONG_KEY`: a valid state proof, but of another key than expected;
  * - `STATE_PATH_MISMATCH`: the path does not lead from key and value to the header's state root;
  * - `CONTENT_MISMATCH`: transactions or results that are not those of the header;
+ * - `EVIDENCE_MALFORMED`: evidence that is not in its one form;
+ * - `NO_CONFLICT`: two votes that a correct validator may both sign;
  * - `BROKEN_LINK`: a header that does not follow the one before it.
  */
 export type VerifyErrorCode =
@@ -37,6 +39,8 @@ export type VerifyErrorCode =
   | 'WRONG_KEY'
   | 'STATE_PATH_MISMATCH'
   | 'CONTENT_MISMATCH'
+  | 'EVIDENCE_MALFORMED'
+  | 'NO_CONFLICT'
   | 'BROKEN_LINK';
 
 /** Why a receipt, a proof or a chain of headers is not to be believed. */

@@ -1,5 +1,5 @@
 /**
- * Checks receipts, state proofs, blocks and chains of headers against a pinned genesis, trusting nobody
+ * Checks receipts, state proofs, evidence, blocks and chains of headers against a pinned genesis, trusting nobody
  * (docs/proofs.md). Pure and fit for a browser: needs no network, store or node, and never decides what to do with the
  * outcome.
  */
@@ -26,5 +26,12 @@ export {
   type StateExpectation,
   type VerifiedState,
 } from './state-proof.js';
+export {
+  asEvidence,
+  beginEvidence,
+  verifyEvidence,
+  type Equivocation,
+  type PendingEquivocation,
+} from './evidence.js';
 export { verifyContent } from './block.js';
 export { followHeader, verifyHeaderChain, type FollowedChain, type HeaderLink } from './header-chain.js';

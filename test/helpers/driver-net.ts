@@ -87,6 +87,8 @@ export async function startDriverNet(
         post(index, to, (target) => target.driver.serveBodies(from, digest, hashes)),
       sendBodies: (to, digest, hashes, envelopes) =>
         post(index, to, (target) => void target.driver.receiveBodies(from, digest, hashes, envelopes)),
+      sendEvidence: (to, bytes) =>
+        post(index, to, (target) => void target.driver.receiveEvidence(from, bytes)),
       connected: () => others(index).map((replica) => replica.index),
     };
     const halts: string[] = [];
@@ -139,6 +141,7 @@ export function silentObserver(halts: string[]): DriverObserver {
     admitted: ignore,
     refused: ignore,
     evidence: ignore,
+    evidenceRefused: ignore,
     syncStarted: ignore,
     syncEnded: ignore,
     syncFault: ignore,

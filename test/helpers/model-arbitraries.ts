@@ -12,6 +12,7 @@ import {
   type CommitCertificate,
   type ConsensusMessage,
   type Evidence,
+  type EvidenceBundle,
   type Genesis,
   type KeyPolicy,
   type Member,
@@ -385,4 +386,9 @@ export const evidence: Arbitrary<Evidence> = fc.record({
   phase,
   first: signedVote,
   second: signedVote,
+});
+
+export const evidenceBundle: Arbitrary<EvidenceBundle> = fc.record({
+  chainId: b32.map(asChainId),
+  evidence: fc.array(evidence, { minLength: 1, maxLength: 3 }),
 });

@@ -237,6 +237,7 @@ function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHa
       records.wake();
       return own.onBodies?.(from, digest, hashes, envelopes);
     },
+    onEvidence: (from, evidence) => own.onEvidence?.(from, evidence),
     onConnected(peer) {
       records.connected.push(peer);
       records.wake();

@@ -180,6 +180,9 @@ export class Machine {
       case 'bodies':
         caught(driver.receiveBodies(peer, packet.digest, copies(packet.hashes), copies(packet.envelopes)));
         return;
+      case 'evidence':
+        caught(driver.receiveEvidence(peer, packet.bytes.slice()));
+        return;
     }
   }
 
@@ -256,6 +259,7 @@ export class Machine {
       requestBodies: (to, digest, hashes) => send(to, { kind: 'fetchBodies', digest, hashes }),
       sendBodies: (to, digest: Digest, hashes: readonly Hash[], envelopes) =>
         send(to, { kind: 'bodies', digest, hashes, envelopes }),
+      sendEvidence: (to, bytes) => send(to, { kind: 'evidence', bytes }),
       connected: () => hooks.connected(this).map(asValidatorIndex),
     };
   }
@@ -294,6 +298,7 @@ export class Machine {
       evidence: (evidence) => {
         if (process.alive) hooks.evidence(this, evidence);
       },
+      evidenceRefused: (_from, reason) => hooks.count(`evidence ${reason}`),
       syncStarted: (from, target) => {
         process.syncing = true;
         note([6, from, target], () => `catches up from ${from} to ${target}`);

@@ -17,7 +17,8 @@ export type Packet =
       readonly digest: Digest;
       readonly hashes: readonly Hash[];
       readonly envelopes: readonly Uint8Array[];
-    };
+    }
+  | { readonly kind: 'evidence'; readonly bytes: Uint8Array };
 
 const fingerprints = new WeakMap<Packet, number>();
 
@@ -42,6 +43,8 @@ function computeFingerprint(packet: Packet): number {
       return [packet.digest, ...packet.hashes].reduce(mixBytes, 4);
     case 'bodies':
       return [packet.digest, ...packet.hashes, ...packet.envelopes].reduce(mixBytes, 5);
+    case 'evidence':
+      return mixBytes(6, packet.bytes);
   }
 }
 
@@ -76,6 +79,8 @@ export function describePacket(packet: Packet): string {
       return `fetchBodies ${short(packet.digest)} (${packet.hashes.length})`;
     case 'bodies':
       return `bodies ${short(packet.digest)} (${packet.envelopes.length})`;
+    case 'evidence':
+      return `evidence (${packet.bytes.length} bytes)`;
   }
 }
 

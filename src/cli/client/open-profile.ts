@@ -2,9 +2,16 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join, dirname } from 'node:path';
 import { Option } from 'commander';
-import { QuaestorClient } from '../../client/index.js';
+import { AdminClient, QuaestorClient, type ClientTls } from '../../client/index.js';
 import type { Genesis } from '../../codec/index.js';
-import { loadClientProfile, loadGenesis, profileFileName, type ClientProfile } from '../../config/index.js';
+import {
+  formatAddress,
+  loadClientProfile,
+  loadGenesis,
+  loadNodeConfig,
+  profileFileName,
+  type ClientProfile,
+} from '../../config/index.js';
 import type { Signer } from '../../crypto/index.js';
 import { openKeyFile } from '../../crypto/native/index.js';
 import { usageError } from '../command-error.js';
@@ -43,6 +50,36 @@ export async function openProfile(options: ProfileOptions): Promise<OpenProfile>
 export async function openProfiles(options: ProfileOptions): Promise<readonly OpenProfile[]> {
   const folders = await profileFolders(options.profile);
   return Promise.all(folders.map((folder) => open(folder, options.timeout)));
+}
+
+/** A node as its operator reaches it. */
+export interface OpenNode {
+  readonly admin: AdminClient;
+  readonly validator: string;
+  readonly genesis: Genesis;
+}
+
+/** Opens the AdminService of the node of a configuration file, as the operator of the options' profile. */
+export async function openNode(configFile: string, options: ProfileOptions): Promise<OpenNode> {
+  const [folder] = await profileFolders(options.profile);
+  if (folder === undefined) throw noProfile(options.profile ?? '');
+  const loaded = await loadClientProfile(folder);
+  if (!loaded.ok) throw loaded.error;
+  // The node's own variables, not the one of the commands; its keys need not be readable for its operator.
+  const { QUAESTOR_PROFILE: _profile, ...environment } = process.env;
+  const config = await loadNodeConfig(configFile, environment, { checkFiles: false });
+  if (!config.ok) throw config.error;
+  const genesis = await loadGenesis(loaded.value.genesisFile);
+  if (!genesis.ok) throw genesis.error;
+  const { validator, listen } = config.value;
+  const admin = new AdminClient({
+    address: formatAddress(listen.admin),
+    validator,
+    network: genesis.value.network,
+    tls: await readTls(loaded.value),
+    ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }),
+  });
+  return { admin, validator, genesis: genesis.value };
 }
 
 /** Keys of a profile, opened. */
@@ -85,16 +122,20 @@ async function open(folder: string, timeoutMs: number | undefined): Promise<Open
   const profile = loaded.value;
   const genesis = await loadGenesis(profile.genesisFile);
   if (!genesis.ok) throw genesis.error;
-  const [caPem, certificatePem, privateKeyPem] = await Promise.all([
-    readFile(profile.tls.ca, 'utf8'),
-    readFile(profile.tls.cert, 'utf8'),
-    readFile(profile.tls.key, 'utf8'),
-  ]);
   const client = QuaestorClient.connect({
     validators: profile.validators,
-    tls: { caPem, certificatePem, privateKeyPem },
+    tls: await readTls(profile),
     genesis: genesis.value,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
   return { profile, dir: dirname(profile.file), genesis: genesis.value, client };
+}
+
+async function readTls({ tls }: ClientProfile): Promise<ClientTls> {
+  const [caPem, certificatePem, privateKeyPem] = await Promise.all([
+    readFile(tls.ca, 'utf8'),
+    readFile(tls.cert, 'utf8'),
+    readFile(tls.key, 'utf8'),
+  ]);
+  return { caPem, certificatePem, privateKeyPem };
 }

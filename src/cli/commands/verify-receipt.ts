@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { readFile } from 'node:fs/promises';
 
 import {
   decodeReceipt,
@@ -7,7 +6,7 @@ import {
   decodeTransactionPayload,
   type TransactionPayload,
 } from '../../codec/index.js';
-import { formatAmount, loadGenesis } from '../../config/index.js';
+import { formatAmount, loadGenesis, readBoundedFile } from '../../config/index.js';
 import { transactionId } from '../../crypto/index.js';
 import { verifyZip215Natively } from '../../crypto/native/index.js';
 import { toHex } from '../../types/index.js';
@@ -22,6 +21,9 @@ interface VerifyOptions {
   readonly receipt: string;
   readonly transaction?: string;
 }
+
+/** More than a receipt or a transaction can have. */
+const maxFileBytes = 1024 * 1024;
 
 /** `quaestor verify-receipt`. */
 export function verifyReceiptCommand(): Command {
@@ -40,7 +42,7 @@ export function verifyReceiptCommand(): Command {
       const loaded = await loadGenesis(options.genesis);
       if (!loaded.ok) throw loaded.error;
       const trust = trustGenesis(loaded.value, { checkSignature: verifyZip215Natively });
-      const receipt = decodeReceipt(new Uint8Array(await readFile(options.receipt)));
+      const receipt = decodeReceipt(await readBoundedFile(options.receipt, maxFileBytes));
       if (!receipt.ok) {
         throw new CommandError(
           'RECEIPT_MALFORMED',
@@ -90,7 +92,7 @@ export function verifyReceiptCommand(): Command {
 async function readTransaction(
   file: string,
 ): Promise<{ readonly payload: TransactionPayload; readonly payloadBytes: Uint8Array }> {
-  const envelope = decodeTransactionEnvelope(new Uint8Array(await readFile(file)));
+  const envelope = decodeTransactionEnvelope(await readBoundedFile(file, maxFileBytes));
   const payload = envelope.ok ? decodeTransactionPayload(envelope.value.payload) : envelope;
   if (!envelope.ok || !payload.ok) {
     const reason = payload.ok ? '' : payload.error.message;

@@ -1,5 +1,6 @@
 import type { PeerStatus } from '../../codec/model.js';
 import type { Digest, Hash } from '../../types/index.js';
+import { bounds } from '../../codec/bounds.js';
 import { asDigest, asHash, asHeight, asView, limits } from '../../types/index.js';
 import type { Reader } from './protobuf.js';
 import { MalformedError, Writer, bytesTag, exactly, fieldSize, integerSize, integerTag } from './protobuf.js';
@@ -15,13 +16,14 @@ export type Frame =
       readonly digest: Digest;
       readonly transactionHashes: readonly Hash[];
       readonly envelopes: readonly Uint8Array[];
-    };
+    }
+  | { readonly kind: 'evidence'; readonly evidence: Uint8Array };
 
 /** Most frames that one FrameBatch may hold. */
 export const maxFramesPerBatch = 8192;
 
 // Field numbers of peer_service.proto.
-const field = { consensus: 1, transactions: 2, status: 3, fetchBodies: 4, bodies: 5 } as const;
+const field = { consensus: 1, transactions: 2, status: 3, fetchBodies: 4, bodies: 5, evidence: 6 } as const;
 const batchFrames = 1;
 const digestBytes = 32;
 
@@ -34,6 +36,12 @@ const digestBytes = 32;
 export function encodeConsensusFrame(message: Uint8Array): Buffer {
   const frame = fieldSize(message.length);
   return new Writer(fieldSize(frame)).header(batchFrames, frame).field(field.consensus, message).bytes;
+}
+
+/** A frame with canonical Evidence. */
+export function encodeEvidenceFrame(evidence: Uint8Array): Buffer {
+  const frame = fieldSize(evidence.length);
+  return new Writer(fieldSize(frame)).header(batchFrames, frame).field(field.evidence, evidence).bytes;
 }
 
 /** A frame with relayed TransactionEnvelopes. */
@@ -129,11 +137,20 @@ function decodeFrame(reader: Reader): Frame {
     case bytesTag(field.bodies):
       frame = decodeBodies(reader.message());
       break;
+    case bytesTag(field.evidence):
+      frame = { kind: 'evidence', evidence: decodeEvidence(reader.content()) };
+      break;
     default:
       throw new MalformedError('a frame has an unknown kind');
   }
   if (!reader.atEnd()) throw new MalformedError('a frame holds more than one thing');
   return frame;
+}
+
+function decodeEvidence(content: Buffer): Buffer {
+  if (content.length > bounds.maxEvidenceBytes) throw new MalformedError('a piece of evidence is too large');
+  // A copy: what is kept for ever must not keep a whole message in memory.
+  return Buffer.from(notEmpty(content));
 }
 
 function decodeTransactions(reader: Reader): readonly Uint8Array[] {

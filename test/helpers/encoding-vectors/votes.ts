@@ -157,6 +157,8 @@ export function buildVotes(recorder: VectorRecorder, chain: VectorChain): Vector
     },
   };
   recorder.add('evidence', peer('Evidence'), evidence, codec.encodeEvidence(evidence));
+  const bundle: codec.EvidenceBundle = { chainId: chain.chainId, evidence: [evidence] };
+  recorder.add('evidence bundle', peer('EvidenceBundle'), bundle, codec.encodeEvidenceBundle(bundle));
 
   return { certificate, voteBy };
 }

@@ -54,6 +54,7 @@ describe('AdminService', () => {
         { height: asHeight(5), digest: undefined, prepares: 0, commits: 0 },
       ],
     }),
+    evidence: () => [new Uint8Array([1, 2]), new Uint8Array([3])],
     setLogLevel: (next) => {
       const previous = level;
       level = next;

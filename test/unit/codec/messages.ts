@@ -115,4 +115,10 @@ export const messages: readonly MessageCase[] = [
     arbitraries.signedNewView,
   ),
   messageCase(peer('Evidence'), codec.encodeEvidence, codec.decodeEvidence, arbitraries.evidence),
+  messageCase(
+    peer('EvidenceBundle'),
+    codec.encodeEvidenceBundle,
+    codec.decodeEvidenceBundle,
+    arbitraries.evidenceBundle,
+  ),
 ];

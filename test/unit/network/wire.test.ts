@@ -18,6 +18,7 @@ import type { Frame } from '../../../src/network/wire/frames.js';
 import {
   encodeBodiesFrame,
   encodeConsensusFrame,
+  encodeEvidenceFrame,
   encodeFetchBodiesFrame,
   encodeStatusFrame,
   encodeTransactionsFrame,
@@ -64,6 +65,7 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
     transactionHashes: hashes,
     envelopes: fc.oneof(fc.constant([]), envelopes),
   }),
+  fc.record({ kind: fc.constant('evidence' as const), evidence: bytes({ minLength: 1, maxLength: 512 }) }),
 );
 
 function encode(item: Frame): Buffer {
@@ -78,6 +80,8 @@ function encode(item: Frame): Buffer {
       return encodeFetchBodiesFrame(item.digest, item.transactionHashes);
     case 'bodies':
       return encodeBodiesFrame(item.digest, item.transactionHashes, item.envelopes);
+    case 'evidence':
+      return encodeEvidenceFrame(item.evidence);
   }
 }
 
@@ -89,6 +93,7 @@ function sparse(message: object): object {
 /** A frame as proto-loader takes it. */
 function toLoader(item: Frame): object {
   const { kind, ...content } = item;
+  if (item.kind === 'evidence') return { evidence: item.evidence };
   if (item.kind === 'consensus') return { consensus: item.message };
   if (item.kind === 'status') return { status: sparse(item.status) };
   return { [kind]: content };
@@ -190,7 +195,9 @@ describe('messages between validators', () => {
       'an unknown field beside the frames',
       Buffer.concat([frames(inFrame(0x0a, 1, 1)), Buffer.from([0x22, 0])]),
     ],
-    ['an unknown kind of frame', frames(inFrame(0x32, 0))],
+    ['an unknown kind of frame', frames(inFrame(0x3a, 0))],
+    ['empty evidence', frames(encodeEvidenceFrame(Buffer.alloc(0)))],
+    ['too large a piece of evidence', frames(encodeEvidenceFrame(Buffer.alloc(513, 1)))],
     ['a frame with two kinds', frames(inFrame(0x0a, 1, 1, 0x0a, 1, 2))],
     ['an empty frame', frames(Buffer.from([0x0a, 0]))],
     ['an empty consensus message', frames(encodeConsensusFrame(Buffer.alloc(0)))],
