@@ -25,6 +25,7 @@ import { asEvidence, trustGenesis, verifyEvidence } from '../../../src/verify/in
 import { patientSettings, startDriverNet } from '../../helpers/driver-net.js';
 import { testGenesis } from '../../helpers/fake-ledger.js';
 import { checkByOpenSsl } from '../../helpers/signed-chain.js';
+import { eventually } from '../../helpers/eventually.js';
 import { until } from '../../helpers/until.js';
 
 const { genesis, validatorKeys } = testGenesis(4);
@@ -205,6 +206,7 @@ describe('a validator that signs two commits in one place', () => {
     await until(() => two!.driver.evidence.size === 1);
     const trust = trustGenesis(genesis, { checkSignature: checkByOpenSsl });
     for (const { store } of [zero!, one!, two!]) {
+      await eventually('it is stored', async () => (await store.evidence()).length === 1);
       const [piece] = await readEvidence(store);
       const verified = verifyEvidence(trust, piece!);
       expect(verified).toMatchObject({
