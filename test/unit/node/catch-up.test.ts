@@ -64,6 +64,7 @@ describe('a replica that is behind', () => {
           relayTransactions: ignore,
           requestBodies: ignore,
           sendBodies: ignore,
+          sendEvidence: ignore,
           connected: () => [0, 1, 2].map(asValidatorIndex),
         },
         verifier,
