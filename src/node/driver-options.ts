@@ -5,11 +5,14 @@ import type { Mempool } from '../mempool/index.js';
 import type { BlockSource, SyncLimits } from '../sync/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
-import type { EvidenceRefusal } from './evidence-pool.js';
 import type { DriverPorts } from './ports.js';
 
 /** What became of a message before the core saw it. */
 export type MessageOutcome = 'accepted' | 'malformed' | 'unverified';
+
+/** Why a piece of evidence is not kept. */
+export type EvidenceRefusal =
+  'duplicate' | 'full' | 'malformed' | 'unknownValidator' | 'noConflict' | 'unverified';
 
 /** Hears what happens, for metrics and logs. Called on the event loop; must be cheap and must not throw. */
 export interface DriverObserver {

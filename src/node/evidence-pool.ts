@@ -8,15 +8,11 @@ import type { Store } from '../storage/types.js';
 import { QuaestorError, toHex } from '../types/index.js';
 import type { ChainId, Hash, ValidatorIndex } from '../types/index.js';
 import { beginEvidence } from '../verify/index.js';
-import type { DriverObserver } from './driver-options.js';
+import type { DriverObserver, EvidenceRefusal } from './driver-options.js';
 import type { DriverPorts } from './ports.js';
 
 /** Most pieces kept against one validator: it is as guilty after so many as after more. */
 const maxPiecesPerValidator = 32;
-
-/** Why a piece of evidence is not kept. */
-export type EvidenceRefusal =
-  'duplicate' | 'full' | 'malformed' | 'unknownValidator' | 'noConflict' | 'unverified';
 
 export interface EvidencePoolOptions {
   readonly ports: Pick<DriverPorts, 'store' | 'peers' | 'verifier'>;

@@ -4,8 +4,7 @@ import type { Logger, Metrics } from '../telemetry/index.js';
 import { toHex } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
-import type { DriverObserver, MessageOutcome } from './driver-options.js';
-import type { EvidenceRefusal } from './evidence-pool.js';
+import type { DriverObserver, EvidenceRefusal, MessageOutcome } from './driver-options.js';
 import type { Clock } from './ports.js';
 
 export interface NodeObserverOptions {
