@@ -125,6 +125,7 @@ export function corrupted(packet: Packet, random: Random): Packet {
   };
   switch (packet.kind) {
     case 'consensus':
+    case 'evidence':
       return { ...packet, bytes: flip(packet.bytes) };
     case 'relay':
     case 'bodies':
