@@ -26,8 +26,21 @@ export interface AuditedChain {
   readonly stateRoots: readonly string[];
   /** Every transaction with the height and result of each time that it is on the chain. */
   readonly transactions: ReadonlyMap<string, readonly { readonly height: number; readonly code: string }[]>;
+  /** Every transfer, successful or not, in order. */
+  readonly transfers: readonly AuditedTransfer[];
   /** What does not hold; empty when all is well. */
   readonly faults: readonly string[];
+}
+
+/** A transfer and what became of the transaction that it is an operation of. */
+export interface AuditedTransfer {
+  readonly from: string;
+  readonly to: string;
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly code: string;
+  readonly height: number;
+  readonly index: number;
 }
 
 /** Audits the stores of all validators of a network, whose processes have ended. */
@@ -82,6 +95,7 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
   const digests: string[] = [];
   const stateRoots: string[] = [];
   const transactions = new Map<string, { height: number; code: string }[]>();
+  const transfers: AuditedTransfer[] = [];
   let tip: CertifiedHeader | undefined;
   for (let at = 1; at <= height; at++) {
     const block = await store.block(asHeight(at));
@@ -108,10 +122,11 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
       transactions.set(id, [...(transactions.get(id) ?? []), { height: at, code }]);
       const place = await store.locate(txId);
       if (place?.height !== at || place.index !== index) faults.push(`the index has ${id} elsewhere`);
-      if (code !== 'OK') continue;
       for (const operation of operationsOf(envelopes[index]!)) {
         if (operation.kind !== 'transfer') continue;
         const { fromAccount, toAccount, asset, amount } = operation;
+        transfers.push({ from: fromAccount, to: toAccount, asset, amount, code, height: at, index });
+        if (code !== 'OK') continue;
         move(`${fromAccount}/${asset}`, 0n - amount);
         move(`${toAccount}/${asset}`, amount);
       }
@@ -128,7 +143,7 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
     const held = decoded?.ok === true ? decoded.value.amount : 0n;
     if (held !== amount) faults.push(`${place} holds ${held}; by its transactions it should be ${amount}`);
   }
-  return { validator, height, digests, stateRoots, transactions, faults };
+  return { validator, height, digests, stateRoots, transactions, transfers, faults };
 }
 
 const asRoot = (bytes: Uint8Array): ReturnType<typeof genesisHeader>['stateRoot'] =>

@@ -1,20 +1,20 @@
 /** Disks that fail under one validator of four: it stops with a sentence, the others go on, and it comes back whole. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
 import { appendFileSync, readdirSync, statSync, truncateSync } from 'node:fs';
-import { cp, mkdir, open, rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually.js';
 import { auditStores } from './audit.js';
 import { Load, routes } from './load.js';
 import { TestNetwork, withLogTails } from './network.js';
+import { canMount, SmallDisk } from './small-disk.js';
 import type { ProcessEnd, ValidatorProcess } from './validator-process.js';
 
 const boundMs = 120_000;
 
 let network: TestNetwork;
 let load: Load;
-let mounted: string | undefined;
+let disk: SmallDisk | undefined;
 
 beforeAll(async () => {
   network = await TestNetwork.start();
@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(network.validators.map((validator) => validator.kill()));
-  if (mounted !== undefined) execFileSync('umount', [mounted]);
+  disk?.unmount();
   await network.close();
 });
 
@@ -95,35 +95,19 @@ describe('a store', () => {
   );
 });
 
-const canMount = process.getuid?.() === 0 && process.platform === 'linux' && tryMount();
-
 describe('a full disk', () => {
-  (canMount ? it : it.skip)(
+  (canMount() ? it : it.skip)(
     'stops the validator with a sentence; the others go on; with room it starts again and catches up',
     withLogTails(async () => {
       const victim = network.validators[3]!;
       await victim.stop();
       // Its data on a small disk of its own.
-      const dataDir = join(victim.dir, 'data');
-      await rename(dataDir, `${dataDir}-before`);
-      await mkdir(dataDir);
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', dataDir]);
-      mounted = dataDir;
-      await cp(`${dataDir}-before`, dataDir, { recursive: true });
+      disk = await SmallDisk.under(join(victim.dir, 'data'));
       await backAgain(victim);
       await load.progress(30);
 
       // Something else fills the disk, all but a little.
-      const ballast = await open(join(dataDir, 'ballast'), 'w');
-      const chunk = Buffer.alloc(64 * 1024);
-      for (let full = false; !full;) {
-        await ballast.write(chunk).catch((error: unknown) => {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-          full = true;
-        });
-      }
-      await ballast.truncate((await ballast.stat()).size - 256 * 1024);
-      await ballast.close();
+      await disk.fill();
       const end = await victim.ended();
       expectSentence(end, /The disk of the data folder .* is full/);
       await load.progress(100);
@@ -133,7 +117,7 @@ describe('a full disk', () => {
       expectSentence(await victim.ended(), /is full/);
       await load.progress(30);
 
-      await rm(join(dataDir, 'ballast'));
+      await disk.clear();
       await backAgain(victim);
       // Its vote counts: without another one nothing would be final.
       await network.validators[2]!.kill();
@@ -164,14 +148,3 @@ it(
   }),
   boundMs,
 );
-
-/** Root in a container may be without the right to mount. */
-function tryMount(): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    execFileSync('umount', ['/mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

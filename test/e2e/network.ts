@@ -8,7 +8,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { QuaestorClient, type ClientOptions, type ClientTls } from '../../src/client/index.js';
 import type { Genesis } from '../../src/codec/index.js';
@@ -28,11 +27,10 @@ import {
 } from './validator-process.js';
 
 /** Folder of the software under test. */
-const softwareFolder =
-  process.env['E2E_SOFTWARE'] ?? fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+const softwareFolder = process.env['E2E_SOFTWARE'] ?? process.cwd();
 
 /** The program of the command line. */
-const mainProgram = join(softwareFolder, 'dist', 'cli', 'main.js');
+export const mainProgram = join(softwareFolder, 'dist', 'cli', 'main.js');
 
 /** Timeouts short enough for tests to see view changes, long enough for a machine that runs several networks. */
 const testEnvironment: Environment = {

@@ -30,6 +30,8 @@ export interface ValidatorProcessOptions extends ValidatorPlace {
 
 export interface StartOptions {
   readonly config?: string;
+  /** File of another build's command line. */
+  readonly program?: string;
   readonly environment?: Environment;
 }
 
@@ -76,9 +78,10 @@ export class ValidatorProcess {
   }
 
   /** Starts the process, with another configuration or more variables if given; does not wait for anything. */
-  start({ config = this.config, environment = {} }: StartOptions = {}): void {
+  start(options: StartOptions = {}): void {
     if (this.#child !== undefined) throw new Error(`${this.id} runs already`);
-    const { program, logFile } = this.#options;
+    const { logFile } = this.#options;
+    const { config = this.config, program = this.#options.program, environment = {} } = options;
     appendFileSync(logFile, '');
     const from = readFileSync(logFile).length;
     const log = openSync(logFile, 'a');

@@ -1,0 +1,271 @@
+/** Carries a manifest out on real processes, and audits what is left: every store, and every answer that a client got. */
+import { cp, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { faultyOf } from '../../../src/types/index.js';
+import { eventually } from '../../helpers/eventually.js';
+import { auditStores, type AuditedChain } from '../audit.js';
+import { Load, routes } from '../load.js';
+import { mainProgram, TestNetwork } from '../network.js';
+import { SmallDisk } from '../small-disk.js';
+import type { ValidatorProcess } from '../validator-process.js';
+import { anomaliesOf, Bank, bankAsset } from './bank.js';
+import type { Manifest, Perturbation } from './manifest.js';
+import { Wires } from './wires.js';
+
+export interface ManifestReport {
+  readonly height: number;
+  readonly transactions: number;
+  readonly acknowledged: number;
+  readonly bankEvents: number;
+}
+
+export interface RunOptions {
+  /** Told what is being done. */
+  readonly say?: (line: string) => void;
+}
+
+/** Payments that the network goes on with during a perturbation, and after it. */
+const payments = 25;
+const allRoutes = [routes.alba, routes.borealis, routes.cadence];
+
+/** Runs a manifest; rejects with an Error that says what did not hold. */
+export async function runManifest(manifest: Manifest, options: RunOptions = {}): Promise<ManifestReport> {
+  const say = options.say ?? (() => undefined);
+  const network = await TestNetwork.create({
+    validators: manifest.validators,
+    world: (text) =>
+      text
+        .replace(
+          /checkpointIntervalBlocks: \d+/,
+          `checkpointIntervalBlocks: ${manifest.checkpointIntervalBlocks}`,
+        )
+        .replace(/pipelineWindowBlocks: \d+/, `pipelineWindowBlocks: ${manifest.pipelineWindowBlocks}`),
+    environment: { QUAESTOR_STORAGE_ENGINE: manifest.engine },
+  });
+  const run = new Run(manifest, network, await Wires.between(network), say);
+  try {
+    return await run.all();
+  } catch (error) {
+    if (error instanceof Error) error.message = `${error.message}\n\n${network.logTails()}`;
+    throw error;
+  } finally {
+    await run.close();
+  }
+}
+
+class Run {
+  readonly #manifest: Manifest;
+  readonly #network: TestNetwork;
+  readonly #wires: Wires;
+  readonly #say: (line: string) => void;
+  readonly #loads: Load[] = [];
+  readonly #disks: SmallDisk[] = [];
+  #bank: Bank | undefined;
+  #otherBuild: string | undefined;
+
+  constructor(manifest: Manifest, network: TestNetwork, wires: Wires, say: (line: string) => void) {
+    this.#manifest = manifest;
+    this.#network = network;
+    this.#wires = wires;
+    this.#say = say;
+  }
+
+  async all(): Promise<ManifestReport> {
+    const { load, bankClients, perturbations, seed } = this.#manifest;
+    await this.#network.startAll();
+    for (const [index, { via, validator, inFlight }] of load.entries()) {
+      const route = allRoutes[index % allRoutes.length]!;
+      this.#loads.push(await Load.start(this.#network, route, { via, validator, inFlight }));
+    }
+    if (bankClients > 0) this.#bank = await Bank.start(this.#network, bankClients, seed);
+    await this.#progress();
+    for (const perturbation of perturbations) {
+      this.#say(`${perturbation.kind} ${perturbation.validators.join(', ')}`);
+      await this.#perturb(perturbation);
+      await this.#network.whole();
+      await this.#progress();
+    }
+    return this.#audit();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#network.validators.map((validator) => validator.kill()));
+    this.#wires.close();
+    for (const disk of this.#disks) disk.unmount();
+    await this.#network.close();
+    if (this.#otherBuild !== undefined) await rm(this.#otherBuild, { recursive: true });
+  }
+
+  async #perturb({ kind, validators, delayMs = 0 }: Perturbation): Promise<void> {
+    const named = validators.map((index) => this.#network.validators[index]!);
+    switch (kind) {
+      case 'kill':
+        await Promise.all(named.map((validator) => validator.kill()));
+        await this.#meanwhile(named);
+        for (const validator of named) validator.start();
+        return;
+      case 'restart':
+        // One after the other, as an operator does it.
+        for (const validator of named) {
+          await validator.stop();
+          validator.start();
+          await validator.ready();
+        }
+        return;
+      case 'pause':
+        for (const validator of named) validator.signal('SIGSTOP');
+        await this.#meanwhile(named);
+        for (const validator of named) validator.signal('SIGCONT');
+        return;
+      case 'disconnect':
+        this.#wires.cut(validators, true);
+        await eventually('those that were cut off see nobody', async () => {
+          const counts = await Promise.all(named.map(connectedPeers));
+          return counts.every((count) => count === 0);
+        });
+        await this.#meanwhile(named);
+        this.#wires.cut(validators, false);
+        return;
+      case 'delay':
+        this.#wires.delay(validators, delayMs);
+        await this.#progress();
+        this.#wires.delay(validators, 0);
+        return;
+      case 'fullDisk':
+        for (const validator of named) await this.#fillDiskOf(validator);
+        return;
+      case 'certificates':
+        for (const validator of named) await this.#renewCertificateOf(validator);
+        await this.#progress();
+        return;
+      case 'upgrade':
+        for (const validator of named) {
+          await validator.stop();
+          validator.start({ program: await this.#otherProgram() });
+          await validator.ready();
+        }
+        return;
+    }
+  }
+
+  /** Waits for what must happen while these are away: the others go on, or see that there is no quorum. */
+  async #meanwhile(away: readonly ValidatorProcess[]): Promise<void> {
+    const { validators } = this.#network;
+    if (away.length <= faultyOf(validators.length)) {
+      await this.#progress();
+      return;
+    }
+    const left = validators.filter((validator) => !away.includes(validator));
+    await eventually('those that are left see that too few are connected', async () => {
+      const counts = await Promise.all(left.map(connectedPeers));
+      return counts.every((count) => count + 1 <= validators.length - away.length);
+    });
+  }
+
+  /** Each load goes on. */
+  async #progress(): Promise<void> {
+    await Promise.all(this.#loads.map((load) => load.progress(payments)));
+  }
+
+  async #fillDiskOf(victim: ValidatorProcess): Promise<void> {
+    await victim.stop();
+    const disk = await SmallDisk.under(join(victim.dir, 'data'));
+    this.#disks.push(disk);
+    victim.start();
+    await victim.ready();
+    await disk.fill();
+    const { code, output } = await victim.ended();
+    if (code !== 1 || !/The disk of the data folder .* is full/.test(output)) {
+      throw new Error(`${victim.id} ended with ${String(code)} on a full disk, without a sentence about it.`);
+    }
+    await this.#progress();
+    await disk.clear();
+    await disk.leave();
+    this.#disks.splice(this.#disks.indexOf(disk), 1);
+    victim.start();
+  }
+
+  async #renewCertificateOf(validator: ValidatorProcess): Promise<void> {
+    const renewed = await this.#network.issue('validator', validator.id);
+    for (const [name, text] of [
+      ['validator.pem', renewed.certificatePem],
+      ['validator-key.pem', renewed.privateKeyPem],
+    ] as const) {
+      const path = join(validator.dir, 'tls', name);
+      await writeFile(`${path}.new`, text, { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    }
+    validator.signal('SIGHUP');
+  }
+
+  /** The software in another folder, as a new version would be. */
+  async #otherProgram(): Promise<string> {
+    if (this.#otherBuild === undefined) {
+      const dist = dirname(dirname(mainProgram));
+      const root = dirname(dist);
+      this.#otherBuild = await mkdtemp(join(tmpdir(), 'quaestor-build-'));
+      await cp(dist, join(this.#otherBuild, 'dist'), { recursive: true });
+      await cp(join(root, 'package.json'), join(this.#otherBuild, 'package.json'));
+      for (const name of ['node_modules', 'proto', 'configs']) {
+        await symlink(join(root, name), join(this.#otherBuild, name));
+      }
+    }
+    return join(this.#otherBuild, 'dist', 'cli', 'main.js');
+  }
+
+  async #audit(): Promise<ManifestReport> {
+    const bank = this.#bank;
+    await Promise.all([...this.#loads.map((load) => load.stop()), bank?.stop()]);
+    const problems = [...this.#loads.flatMap((load) => load.problems), ...(bank?.problems ?? [])];
+    const height = await this.#network.agreed();
+    await this.#network.stopAll();
+    const audited = await auditStores(this.#network);
+    const [chain] = audited;
+    if (chain === undefined) throw new Error('There was nothing to audit.');
+    for (const { validator, faults, digests, stateRoots } of audited) {
+      problems.push(...faults.map((fault) => `${validator}: ${fault}`));
+      if (digests.join() !== chain.digests.join()) problems.push(`${validator} has another chain`);
+      if (stateRoots.join() !== chain.stateRoots.join()) problems.push(`${validator} has other state roots`);
+    }
+    problems.push(...this.#unkept(chain));
+    if (bank !== undefined) problems.push(...anomaliesOf(bank.history, this.#opening(), transfersOf(chain)));
+    if (problems.length > 0) throw new Error(`After the run:\n${problems.slice(0, 20).join('\n')}`);
+    const acknowledged = this.#loads.reduce((sum, load) => sum + load.acknowledged.size, 0);
+    const { size: transactions } = chain.transactions;
+    return { height, transactions, acknowledged, bankEvents: bank?.history.length ?? 0 };
+  }
+
+  /** Answers that the chain does not bear out. */
+  #unkept(chain: AuditedChain): readonly string[] {
+    const problems: string[] = [];
+    for (const { acknowledged, submitted } of this.#loads) {
+      for (const [id, height] of acknowledged) {
+        const places = chain.transactions.get(id) ?? [];
+        const kept = places.length === 1 && places[0]?.height === height && places[0].code === 'OK';
+        if (!kept)
+          problems.push(`${id} was acknowledged at ${height}; the chain has ${JSON.stringify(places)}`);
+      }
+      for (const id of submitted.keys()) {
+        if (!acknowledged.has(id)) problems.push(`${id} was submitted and never answered`);
+      }
+    }
+    return problems;
+  }
+
+  #opening(): ReadonlyMap<string, bigint> {
+    const { balances } = this.#network.genesis;
+    return new Map(
+      balances.filter(({ asset }) => asset === bankAsset).map(({ account, amount }) => [account, amount]),
+    );
+  }
+}
+
+function connectedPeers(validator: ValidatorProcess): Promise<number> {
+  return validator.metric('quaestor_network_peers_connected');
+}
+
+/** Transfers of the bank's asset. */
+function transfersOf(chain: AuditedChain): AuditedChain['transfers'] {
+  return chain.transfers.filter(({ asset }) => asset === bankAsset);
+}
