@@ -116,7 +116,7 @@ export function valid<T>(result: Result<T, VerifyError>, from: string): T {
 async function genesisDigest(genesis: Genesis): Promise<Digest> {
   const writes = genesisWrites(genesis);
   if (!writes.ok) throw new RangeError(`The genesis is not valid: ${writes.error.message}`);
-  const tree = new StateTree({ cacheNodes: 1 });
+  const tree = new StateTree({ maxBytes: 0 });
   const nothing = { readNodes: (keys: readonly Uint8Array[]) => Promise.resolve(keys.map(() => undefined)) };
   const { root } = await tree.update(nothing, undefined, asHeight(0), writes.value);
   return headerDigest(encodeBlockHeader(genesisHeader(genesis, root)));

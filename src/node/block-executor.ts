@@ -62,6 +62,8 @@ export class BlockExecutor {
   readonly #options: BlockExecutorOptions;
   readonly #overlays = new Map<string, Execution>();
   readonly #reader: NodeReader;
+  /** Updates of committed blocks that the tree has not been told of yet. */
+  readonly #settling: TreeUpdate[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: BlockExecutorOptions) {
@@ -93,8 +95,20 @@ export class BlockExecutor {
     return this.#overlays.get(toHex(digest));
   }
 
+  /** The block of this overlay was given up. */
   discard(digest: Digest): void {
+    const execution = this.overlay(digest);
+    if (execution === undefined) return;
     this.#overlays.delete(toHex(digest));
+    this.drop(execution);
+  }
+
+  /** Frees what an execution holds that is no overlay. */
+  drop({ tree }: Execution): void {
+    // After the executions that are under way, which may be based on it.
+    this.#last = this.#last.then(() => {
+      this.#options.tree.release(tree);
+    });
   }
 
   /** The block of this overlay is durable now: its effects are read from the store from here on. */
@@ -104,10 +118,11 @@ export class BlockExecutor {
     const { committedHashes, tree, validityWindowBlocks } = this.#options;
     committedHashes.add(execution.height, execution.output.idempotencyHashes);
     committedHashes.dropBelow(replayWindowStart(asHeight(execution.height + 1), validityWindowBlocks));
-    this.discard(digest);
-    // After the executions that are under way: one of them may still read another candidate of this height, whose
-    // nodes must not be taken for those of a committed version.
+    this.#overlays.delete(toHex(digest));
+    // After the executions that are under way: one of them may still be based on another candidate of this height.
+    this.#settling.push(execution.tree);
     this.#last = this.#last.then(() => {
+      this.#settling.shift();
       tree.committed(execution.tree);
     });
   }
@@ -144,7 +159,7 @@ export class BlockExecutor {
     );
     const output = applyBlock({ height, timeMs, transactions, state, window });
     const base = asHeight(height - 1);
-    const branch = chain.map((execution) => execution.tree);
+    const branch = [...this.#settling, ...chain.map((execution) => execution.tree)];
     const tree = await this.#options.tree.update(this.#reader, base, height, output.writes, branch);
     if (!this.#stillBelow(chain, parent)) return undefined;
     const resultBytes = output.results.map(encodeTransactionResult);

@@ -108,7 +108,10 @@ export class BlockBuilder {
     const timeMs = Math.max(Math.trunc(clock.wallMs()), order.parentTimeMs + 1);
     while (transactions.length > 0) {
       const execution = await executor.run(order.parent, order.height, timeMs, transactions);
-      if (this.#order !== order) return 'done';
+      if (this.#order !== order) {
+        if (execution !== undefined) executor.drop(execution);
+        return 'done';
+      }
       if (execution === undefined) return 'nothing';
       const { results, inadmissible } = execution.output;
       const refused = new Set(inadmissible);
@@ -121,6 +124,7 @@ export class BlockBuilder {
         this.#finish(order, timeMs, execution);
         return 'done';
       }
+      executor.drop(execution);
       transactions = transactions.filter((_, index) => !refused.has(index));
       if (transactions.length === 0) return 'done';
     }

@@ -120,12 +120,14 @@ export class Proposals {
       return { outcome: 'refused', reason: 'its parent is not valid' };
     }
     const execution = await executor.run(header.prevHash, header.height, header.timeMs, bodies.transactions);
-    if (isDropped(judging)) return dropped;
     if (execution === undefined) {
-      return { outcome: 'refused', reason: 'its parent is not at hand' };
+      return isDropped(judging) ? dropped : { outcome: 'refused', reason: 'its parent is not at hand' };
     }
     const mismatch = mismatchOf(block, execution);
-    if (mismatch !== undefined) return invalid(mismatch);
+    if (isDropped(judging) || mismatch !== undefined) {
+      executor.drop(execution);
+      return mismatch === undefined || isDropped(judging) ? dropped : invalid(mismatch);
+    }
     executor.keep(block.digest, execution);
     return { outcome: 'valid' };
   }

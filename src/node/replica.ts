@@ -19,8 +19,8 @@ export interface ReplicaSettings {
   readonly bodyRetryMs: number;
   readonly batchDelayMs: number;
   readonly batchTransactions: number;
-  /** Decoded nodes of the state tree that are kept in memory. */
-  readonly treeCacheNodes: number;
+  /** Memory for nodes of the state tree, in bytes. */
+  readonly treeBytes: number;
   readonly mempool: Pick<
     MempoolOptions,
     | 'maxTransactions'
@@ -75,7 +75,7 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
   const { store } = ports;
   const { parameters } = genesis;
   const config = consensusConfigOf(genesis, self, settings.timeouts);
-  const tree = new StateTree({ cacheNodes: settings.treeCacheNodes });
+  const tree = new StateTree({ maxBytes: settings.treeBytes });
   await ensureGenesis(store, tree, genesis);
   const recovered = await recover(store, config.chainId, parameters.validityWindowBlocks);
   const mempool = new Mempool({

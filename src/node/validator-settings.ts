@@ -62,7 +62,7 @@ export function settingsOf(config: NodeConfig): ReplicaSettings {
     bodyRetryMs: consensus.retransmitMs,
     batchDelayMs: 10,
     batchTransactions: 500,
-    treeCacheNodes: 16_000,
+    treeBytes: 48 * 1024 * 1024,
     mempool: {
       maxTransactions: mempool.maxTransactions,
       maxBytes: mempool.maxBytes,

@@ -25,8 +25,6 @@ import { lastSequence, UnitWriter } from './unit-writer.js';
 export interface StoreMemory extends EngineMemory {
   /** Latest values of the state. */
   readonly stateCacheBytes: number;
-  /** Nodes of the state tree. */
-  readonly treeCacheBytes: number;
 }
 
 /** Small enough for a validator of 250 MB, large enough for the state of some 100,000 active accounts. The caches take
@@ -35,7 +33,6 @@ export const defaultStoreMemory: StoreMemory = {
   blockCacheBytes: 8 * 1024 * 1024,
   writeBufferBytes: 16 * 1024 * 1024,
   stateCacheBytes: 20 * 1024 * 1024,
-  treeCacheBytes: 28 * 1024 * 1024,
 };
 
 /** The engine of new stores when the config says "auto". docs/storage.md has the measurements that decided it. */
@@ -153,7 +150,6 @@ async function assemble(
     head,
     logEntries,
     stateCacheBytes: memory.stateCacheBytes,
-    treeCacheBytes: memory.treeCacheBytes,
     hashSeed,
     release: async () => highWater?.close(),
   });

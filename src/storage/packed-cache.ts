@@ -1,14 +1,13 @@
 /**
  * A cache of bounded bytes in two arrays, with nothing for the garbage collector to visit: entries lie one after the
  * other in a ring, and an index of open addressing finds them. The oldest entry leaves first; a value that is replaced
- * by one of the same length stays where it is. Reads copy. An entry has a tag, a number below 2^53, for example a
- * version: it is found only by who asks for it with the same tag, and a key has one entry, whatever its tag.
+ * by one of the same length stays where it is. Reads copy.
  */
 const maxKeyBytes = 512;
 /** Larger values are not worth the room that they take from many small ones. */
 const maxValueBytes = 4096;
-/** Words of four bytes before the key: its hash, the lengths, the tag in two. */
-const headerBytes = 16;
+/** Words of four bytes before the key: its hash, the lengths. */
+const headerBytes = 8;
 const absent = 0xffff;
 /** Stands in the place of the lengths where nothing more fits before the end of the ring. */
 const gap = 0xffffffff;
@@ -49,14 +48,11 @@ export class PackedCache {
     return this.#count;
   }
 
-  /** A copy of the value of a key (its units from `from` on); null when the key is known to have none, undefined when
-   * nothing is known. */
-  get(key: string | Uint8Array, tag = 0, from = 0): Uint8Array | null | undefined {
-    if (!this.#load(key, from)) return undefined;
+  /** A copy of the value of a key; null when the key is known to have none, undefined when nothing is known. */
+  get(key: string): Uint8Array | null | undefined {
+    if (!this.#load(key)) return undefined;
     const position = (this.#slots[this.#find()] ?? 0) - 1;
     if (position < 0) return undefined;
-    if ((this.#words[position * 2 + 2] ?? 0) * 2 ** 32 + (this.#words[position * 2 + 3] ?? 0) !== tag)
-      return undefined;
     const lengths = this.#words[position * 2 + 1] ?? 0;
     const length = lengths & 0xffff;
     if (length === absent) return null;
@@ -67,14 +63,9 @@ export class PackedCache {
     return value;
   }
 
-  /** Whether there is an entry of the key, whatever its tag. */
-  has(key: string | Uint8Array, from = 0): boolean {
-    return this.#load(key, from) && this.#slots[this.#find()] !== 0;
-  }
-
   /** Sets the value of a key; null says that it has none. What does not fit is forgotten. */
-  set(key: string | Uint8Array, value: Uint8Array | null, tag = 0, from = 0): void {
-    if (!this.#load(key, from)) return;
+  set(key: string, value: Uint8Array | null): void {
+    if (!this.#load(key)) return;
     const length = value === null ? absent : value.length;
     const slot = this.#find();
     const position = (this.#slots[slot] ?? 0) - 1;
@@ -82,21 +73,15 @@ export class PackedCache {
       const lengths = this.#words[position * 2 + 1] ?? 0;
       if ((lengths & 0xffff) === length) {
         if (value !== null) this.#ring.set(value, position * 8 + headerBytes + this.#keyLength);
-        this.#writeTag(position, tag);
         return;
       }
       this.#free(slot);
     }
     if (value !== null && length > maxValueBytes) return;
-    this.#append(value, length, tag);
+    this.#append(value, length);
   }
 
-  #writeTag(position: number, tag: number): void {
-    this.#words[position * 2 + 2] = Math.floor(tag / 2 ** 32);
-    this.#words[position * 2 + 3] = tag % 2 ** 32;
-  }
-
-  #append(value: Uint8Array | null, length: number, tag: number): void {
+  #append(value: Uint8Array | null, length: number): void {
     const bytes = headerBytes + this.#keyLength + (value === null ? 0 : length);
     const size = (bytes + 7) & ~7;
     if (this.#head + size > this.#capacity) {
@@ -112,7 +97,6 @@ export class PackedCache {
     const position = this.#head / 8;
     this.#words[position * 2] = this.#hash;
     this.#words[position * 2 + 1] = (this.#keyLength << 16) | length;
-    this.#writeTag(position, tag);
     const start = this.#head + headerBytes;
     for (let index = 0; index < this.#keyLength; index++) this.#ring[start + index] = this.#key[index] ?? 0;
     if (value !== null) this.#ring.set(value, start + this.#keyLength);
@@ -151,12 +135,12 @@ export class PackedCache {
   }
 
   /** Takes a key in; false when it is too long for the cache. */
-  #load(key: string | Uint8Array, from: number): boolean {
-    const length = key.length - from;
+  #load(key: string): boolean {
+    const { length } = key;
     if (length > maxKeyBytes) return false;
     let hash = this.#seed;
     for (let index = 0; index < length; index++) {
-      const unit = typeof key === 'string' ? key.charCodeAt(from + index) : (key[from + index] ?? 0);
+      const unit = key.charCodeAt(index);
       if (unit > 255) return false;
       this.#key[index] = unit;
       hash = Math.imul(hash ^ unit, 0x01000193);

@@ -3,7 +3,7 @@ import { isKeyText } from './byte-writer.js';
 import type { KeyValueEngine } from './engine.js';
 import { makeKey, writeKey } from './key-spaces.js';
 import { PackedCache } from './packed-cache.js';
-import { checked, parsed, readLatest } from './records.js';
+import { parsed, readLatest } from './records.js';
 import type { BlockCommit } from './types.js';
 
 /** Latest values of the state: those used recently, absence included. Coherent with the commits. */
@@ -52,66 +52,4 @@ export class StateCache {
     });
     return values;
   }
-}
-
-/** Bytes of the version that a node's key starts with; the rest is its place in the tree. */
-const versionBytes = 6;
-
-/** Nodes of the state tree that were used recently: of each place in the tree one version, the last that was seen. */
-export class TreeCache {
-  readonly #cache: PackedCache;
-
-  constructor(maxBytes: number, seed: number) {
-    this.#cache = new PackedCache(maxBytes, seed);
-  }
-
-  /** A block that adds these nodes became durable. */
-  committed(nodes: BlockCommit['treeNodes']): void {
-    for (const { key, value } of nodes) this.#set(key, value);
-  }
-
-  async getMany(
-    keys: readonly Uint8Array[],
-    engine: KeyValueEngine,
-  ): Promise<readonly (Uint8Array | undefined)[]> {
-    const values = new Array<Uint8Array | undefined>(keys.length);
-    const missing: number[] = [];
-    const engineKeys: Uint8Array[] = [];
-    keys.forEach((key, index) => {
-      const known = this.#get(key);
-      if (known !== undefined) values[index] = known;
-      else {
-        missing.push(index);
-        engineKeys.push(makeKey((out) => writeKey.treeNode(out, key)));
-      }
-    });
-    if (missing.length === 0) return values;
-    const found = await engine.getMany(engineKeys);
-    missing.forEach((index, position) => {
-      const key = keys[index];
-      const engineKey = engineKeys[position];
-      const stored = found[position];
-      if (key === undefined || engineKey === undefined || stored === undefined) return;
-      const value = checked(engineKey, stored);
-      values[index] = value;
-      // A read of the past does not take the place of the present.
-      if (!this.#cache.has(key, versionBytes)) this.#set(key, value);
-    });
-    return values;
-  }
-
-  /** A node never changes under its key: what is cached of the right version is right. */
-  #get(key: Uint8Array): Uint8Array | undefined {
-    return this.#cache.get(key, versionOf(key), versionBytes) ?? undefined;
-  }
-
-  #set(key: Uint8Array, value: Uint8Array): void {
-    this.#cache.set(key, value, versionOf(key), versionBytes);
-  }
-}
-
-function versionOf(key: Uint8Array): number {
-  let version = 0;
-  for (let index = 0; index < versionBytes; index++) version = version * 256 + (key[index] ?? 0);
-  return version;
 }

@@ -7,7 +7,7 @@ import { keySpaces, makeKey, textOfKey, writeKey } from './key-spaces.js';
 import { checked, corruptEntry, parsed, readHeader, readList, readLocation } from './records.js';
 import { scan } from './scan.js';
 import { historyPage, stateAt, stateRange } from './state-reads.js';
-import { StateCache, TreeCache } from './state-cache.js';
+import { StateCache } from './state-cache.js';
 import type { BlockCommit, Head, HistoryPage, LogEntry, Store, StoredBlock, StoredHeader } from './types.js';
 import type { UnitWriter } from './unit-writer.js';
 import { WriteBatch } from './write-batch.js';
@@ -24,7 +24,6 @@ export interface StoreParts {
   readonly head: Head | undefined;
   readonly logEntries: readonly LogEntry[];
   readonly stateCacheBytes: number;
-  readonly treeCacheBytes: number;
   /** Seed of the caches' hash tables. */
   readonly hashSeed: number;
   /** Closes what belongs to the store beside the engine. */
@@ -40,7 +39,6 @@ export class KeyValueStore implements Store {
   readonly #writer: UnitWriter;
   readonly #logIndex = new LogIndex();
   readonly #state: StateCache;
-  readonly #tree: TreeCache;
   /** Last block that is durable. */
   #head: Head | undefined;
   /** Last block that was handed to the writer. */
@@ -58,7 +56,6 @@ export class KeyValueStore implements Store {
     this.#head = parts.head;
     this.#queuedHead = parts.head;
     this.#state = new StateCache(parts.stateCacheBytes, parts.hashSeed);
-    this.#tree = new TreeCache(parts.treeCacheBytes, parts.hashSeed);
     for (const { height, name } of parts.logEntries) this.#logIndex.add(height, name);
   }
 
@@ -78,7 +75,6 @@ export class KeyValueStore implements Store {
     await this.#writer.submit(batch, () => {
       this.#head = head;
       this.#state.committed(commit.stateWrites);
-      this.#tree.committed(commit.treeNodes);
       if (batch.out.buffer.length <= maxSpareBytes) this.#spareBuffer = batch.out.buffer;
     });
   }
@@ -165,7 +161,12 @@ export class KeyValueStore implements Store {
 
   async treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
     this.#assertOpen();
-    return this.#tree.getMany(keys, this.#db);
+    const engineKeys = keys.map((key) => makeKey((out) => writeKey.treeNode(out, key)));
+    const found = await this.#db.getMany(engineKeys);
+    return engineKeys.map((key, index) => {
+      const stored = found[index];
+      return stored === undefined ? undefined : checked(key, stored);
+    });
   }
 
   async history(

@@ -31,7 +31,7 @@ export interface BlockCommit {
   /** New state values; undefined removes the key. */
   readonly stateWrites: ReadonlyMap<StateKey, Uint8Array | undefined>;
   /** Nodes of the state tree that this version adds, by their storage key (see src/crypto/state-tree). */
-  readonly treeNodes: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  readonly treeNodes: Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
   /** Accounts that each transaction touched, in order of the envelopes. */
   readonly touchedAccounts: readonly (readonly string[])[];
 }

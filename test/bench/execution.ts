@@ -34,8 +34,7 @@ import { makeWorld } from './world.js';
 
 const [accounts = 100_000, perBlock = 500, blocks = 60] = process.argv.slice(2, 5).map(Number);
 const engine = (process.argv[5] ?? 'auto') as 'auto' | 'rocksdb' | 'leveldb';
-const cacheNodes = Number(process.env['CACHE_NODES'] ?? 16_000);
-const treeCacheBytes = Number(process.env['TREE_CACHE'] ?? 16) * 1024 * 1024;
+const treeBytes = Number(process.env['TREE_MIB'] ?? 48) * 1024 * 1024;
 
 installNativeSha256();
 const dir = await mkdtemp(join(tmpdir(), 'quaestor-execution-'));
@@ -55,13 +54,12 @@ const opened = await openStore({
   createIfMissing: true,
   memory: {
     blockCacheBytes: 16 * 1024 * 1024,
-    treeCacheBytes,
     stateCacheBytes: Number(process.env['STATE_CACHE'] ?? 16) * 1024 * 1024,
   },
 });
 if (!opened.ok) throw opened.error;
 const store = opened.value;
-const tree = new StateTree({ cacheNodes });
+const tree = new StateTree({ maxBytes: treeBytes });
 await ensureGenesis(store, tree, genesis);
 const executor = new BlockExecutor({
   store,

@@ -71,7 +71,7 @@ const noNodes = {
 
 /** Root of a state, worked out from all of its records. */
 async function rootOf(state: ReadonlyMap<StateKey, Uint8Array>): Promise<Uint8Array> {
-  const { root } = await new StateTree({ cacheNodes: 1 }).update(noNodes, undefined, asHeight(0), state);
+  const { root } = await new StateTree({ maxBytes: 0 }).update(noNodes, undefined, asHeight(0), state);
   return root;
 }
 

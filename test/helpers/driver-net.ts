@@ -20,7 +20,7 @@ export const testSettings: ReplicaSettings = {
   bodyRetryMs: 100,
   batchDelayMs: 5,
   batchTransactions: 100,
-  treeCacheNodes: 1000,
+  treeBytes: 1024 * 1024,
   mempool: {
     maxTransactions: 10_000,
     maxBytes: 10_000_000,

@@ -8,7 +8,7 @@ export class FakeState {
   #current = new Map<string, Uint8Array>();
   #writes = new Map<StateKey, Uint8Array | undefined>();
   readonly #versions: ReadonlyMap<string, Uint8Array>[] = [];
-  readonly #tree = new StateTree({ cacheNodes: 1000 });
+  readonly #tree = new StateTree({ maxBytes: 1024 * 1024 });
   readonly #nodes = new Map<string, Uint8Array>();
   readonly #reader: NodeReader = {
     readNodes: (keys) => Promise.resolve(keys.map((key) => this.#nodes.get(toHex(key)))),

@@ -105,7 +105,7 @@ export class SignedChain {
   readonly genesisDigest: Digest;
   set: ValidatorSet;
   readonly #setKeys = new Map<ValidatorSet, readonly TestKey[]>();
-  readonly #tree = new StateTree({ cacheNodes: 1000 });
+  readonly #tree = new StateTree({ maxBytes: 1024 * 1024 });
   readonly #store = new TreeStore();
   readonly #values = new Map<string, Uint8Array>();
   #previous: { readonly header: BlockHeader; readonly digest: Digest };
@@ -148,7 +148,7 @@ export class SignedChain {
     };
     const setHash = validatorSetHash({ validators: genesis.validators });
     const store = new TreeStore();
-    const root = new StateTree({ cacheNodes: 10 });
+    const root = new StateTree({ maxBytes: 0 });
     const empty = await root.update(store, undefined, asHeight(0), new Map());
     store.add(empty);
     return new SignedChain(

@@ -18,7 +18,7 @@ export class TreeStore implements NodeReader {
     for (const { key, value } of update.nodes) this.nodes.set(toHex(key), Uint8Array.from(value));
   }
 
-  remove(keys: readonly Uint8Array[]): void {
+  remove(keys: Iterable<Uint8Array>): void {
     for (const key of keys) this.nodes.delete(toHex(key));
   }
 }

@@ -210,7 +210,7 @@ export class Machine {
       chainId: genesisChainId(genesis),
       validator: `v${index}`,
       // Small, so that entries leave.
-      memory: { stateCacheBytes: 16 * 1024, treeCacheBytes: 16 * 1024 },
+      memory: { stateCacheBytes: 16 * 1024 },
       hashSeed: options.seed,
     });
     if (!opened.ok) throw opened.error;
@@ -341,7 +341,7 @@ function settingsOf(options: SimulationOptions): ReplicaSettings {
     bodyRetryMs: 80,
     batchDelayMs: 5,
     batchTransactions: 10,
-    treeCacheNodes: 200,
+    treeBytes: 20 * 1024,
     mempool: {
       maxTransactions: options.mempoolTransactions,
       maxBytes: 1_000_000,

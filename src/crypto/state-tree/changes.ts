@@ -1,58 +1,60 @@
 import type { StateKey } from '../../types/index.js';
 import { compareBytes } from '../../types/index.js';
 import { sha256 } from '../sha256.js';
-import { nibbleAt, stateKeyPath } from './hashing.js';
-import { hashBytes, leafBytes, type Leaf } from './node.js';
+import { stateKeyPath } from './hashing.js';
 
-/** A write, by the key's place in the tree: the leaf that it makes, with any value hash if the key is removed. */
-export interface Change extends Leaf {
-  readonly offset: 0;
-  readonly removed: boolean;
-  /** First 48 bits of the path, for sorting. */
-  readonly rank: number;
-}
+const hashBytes = 32;
+const leafBytes = 64;
 
-/** A run of leaves, from `start` up to `end`, that are below the same slot. */
-export interface ChangeGroup {
-  readonly slot: number;
-  readonly start: number;
-  readonly end: number;
-}
+/** Writes to the state by their places in the tree, in the order of their paths. */
+export class Changes {
+  readonly count: number;
+  /** 64 bytes each: path and hash of the value. */
+  readonly bytes: Uint8Array;
+  readonly #removed: Uint8Array;
 
-/** The writes in the order of their paths. */
-export function changesOf(writes: ReadonlyMap<StateKey, Uint8Array | undefined>): readonly Change[] {
-  const changes: Change[] = [];
-  for (const [key, value] of writes) {
-    const bytes = new Uint8Array(leafBytes);
-    bytes.set(stateKeyPath(key));
-    if (value !== undefined) bytes.set(sha256(value), hashBytes);
-    let rank = 0;
-    for (let index = 0; index < 6; index++) rank = rank * 256 + (bytes[index] ?? 0);
-    changes.push({ bytes, offset: 0, removed: value === undefined, rank });
+  constructor(writes: ReadonlyMap<StateKey, Uint8Array | undefined>) {
+    const unsorted: {
+      readonly path: Uint8Array;
+      readonly rank: number;
+      readonly value: Uint8Array | undefined;
+    }[] = [];
+    for (const [key, value] of writes) {
+      const path = stateKeyPath(key);
+      unsorted.push({ path, rank: rankOf(path), value });
+    }
+    unsorted.sort((a, b) => (a.rank !== b.rank ? a.rank - b.rank : compareBytes(a.path, b.path)));
+    this.count = unsorted.length;
+    this.bytes = new Uint8Array(this.count * leafBytes);
+    this.#removed = new Uint8Array(this.count);
+    unsorted.forEach(({ path, value }, index) => {
+      this.bytes.set(path, index * leafBytes);
+      if (value === undefined) this.#removed[index] = 1;
+      else this.bytes.set(sha256(value), index * leafBytes + hashBytes);
+    });
   }
-  return changes.sort((a, b) => (a.rank !== b.rank ? a.rank - b.rank : compareBytes(a.bytes, b.bytes)));
-}
 
-/** Splits a run of sorted leaves by the half-byte of their paths at a depth. */
-export function groupsOf(
-  leaves: readonly Leaf[],
-  start: number,
-  end: number,
-  depth: number,
-): readonly ChangeGroup[] {
-  const groups: ChangeGroup[] = [];
-  let from = start;
-  while (from < end) {
-    const slot = slotOf(leaves, from, depth);
-    let to = from + 1;
-    while (to < end && slotOf(leaves, to, depth) === slot) to++;
-    groups.push({ slot, start: from, end: to });
-    from = to;
+  isRemoval(index: number): boolean {
+    return this.#removed[index] === 1;
   }
-  return groups;
+
+  /** First index of a run, whose paths agree in `depth` bits, that goes right there; `end` if none does. */
+  split(start: number, end: number, depth: number): number {
+    let from = start;
+    let to = end;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const byte = this.bytes[middle * leafBytes + (depth >>> 3)] ?? 0;
+      if (((byte >>> (7 - (depth & 7))) & 1) === 1) to = middle;
+      else from = middle + 1;
+    }
+    return from;
+  }
 }
 
-function slotOf(leaves: readonly Leaf[], index: number, depth: number): number {
-  const leaf = leaves[index];
-  return leaf === undefined ? 0 : nibbleAt(leaf.bytes, depth, leaf.offset);
+/** First 48 bits of a path, for sorting. */
+function rankOf(path: Uint8Array): number {
+  let rank = 0;
+  for (let index = 0; index < 6; index++) rank = rank * 256 + (path[index] ?? 0);
+  return rank;
 }

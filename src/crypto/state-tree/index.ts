@@ -4,6 +4,7 @@
  */
 export { stateKeyPath } from './hashing.js';
 export { StateTree } from './state-tree.js';
-export { StateTreeError } from './node.js';
+export { PackedEntries, type TreeNodeEntry } from './packed-entries.js';
+export { StateTreeError } from './stored-node.js';
 export type { NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
 export { verifyStatePath } from './verify.js';

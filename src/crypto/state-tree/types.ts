@@ -1,4 +1,5 @@
 import type { Hash, Height } from '../../types/index.js';
+import type { PackedBytes, PackedEntries } from './packed-entries.js';
 
 /** Reads stored nodes. */
 export interface NodeReader {
@@ -7,8 +8,8 @@ export interface NodeReader {
 }
 
 export interface StateTreeOptions {
-  /** Most nodes that are kept in memory: about 0.6 KB each, at most 1.6 KB. */
-  readonly cacheNodes: number;
+  /** Memory for nodes of the committed version, in bytes. Those of pending updates come on top. */
+  readonly maxBytes: number;
 }
 
 /** What a version of the tree adds to the one that it is based on. */
@@ -18,10 +19,10 @@ export interface TreeUpdate {
   /** Root of the new version. */
   readonly root: Hash;
   /** Nodes to be stored with the block. */
-  readonly nodes: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  readonly nodes: PackedEntries;
   /** Keys of nodes of the base that this version no longer uses: they may be deleted when no version below this one is
    * retained. */
-  readonly stale: readonly Uint8Array[];
+  readonly stale: PackedBytes;
 }
 
 /** The part of a StateProof (proto/quaestor/ledger/v1/block.proto) that leads from a leaf to the root. */

@@ -276,7 +276,7 @@ export async function buildVectorChain(recorder: VectorRecorder): Promise<Vector
 
   const writes = genesisWrites(genesis);
   if (!writes.ok) throw new Error(writes.error.message);
-  const tree = new StateTree({ cacheNodes: 100 });
+  const tree = new StateTree({ maxBytes: 1024 * 1024 });
   const store = new TreeStore();
   const first = await tree.update(store, undefined, asHeight(0), writes.value);
   store.add(first);

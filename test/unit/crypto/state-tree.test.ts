@@ -42,8 +42,8 @@ class Chain {
   readonly updates: TreeUpdate[] = [];
   readonly tree: StateTree;
 
-  constructor(cacheNodes = 1000) {
-    this.tree = new StateTree({ cacheNodes });
+  constructor(maxBytes = 1_000_000) {
+    this.tree = new StateTree({ maxBytes });
   }
 
   get height(): Height | undefined {
@@ -104,8 +104,8 @@ describe('StateTree', () => {
     const write = fc.tuple(fc.nat({ max: 60 }), fc.option(fc.nat({ max: 3 }), { nil: undefined }));
     const history = fc.array(fc.array(write, { maxLength: 25 }), { maxLength: 10 });
     await fc.assert(
-      fc.asyncProperty(history, fc.constantFrom(2, 20, 1000), async (blocks, cacheNodes) => {
-        const chain = new Chain(cacheNodes);
+      fc.asyncProperty(history, fc.constantFrom(0, 4000, 1_000_000), async (blocks, maxBytes) => {
+        const chain = new Chain(maxBytes);
         for (const block of blocks) {
           const update = await chain.commit(writesOf(block));
           expect(toHex(update.root)).toBe(rootOf(chain.state));
@@ -242,7 +242,7 @@ describe('StateTree', () => {
   });
 
   it('needs no stale node for later versions, and after pruning keeps exactly the nodes in use', async () => {
-    const chain = new Chain(2);
+    const chain = new Chain(0);
     for (let height = 0; height < 15; height++) {
       const block = Array.from({ length: 30 }, (_, index) => {
         const key = (height * 53 + index * 17) % 150;
@@ -252,7 +252,7 @@ describe('StateTree', () => {
       chain.store.remove(stale);
     }
     const last = asHeight(14);
-    const reader = new StateTree({ cacheNodes: 2 });
+    const reader = new StateTree({ maxBytes: 0 });
     for (let number = 0; number < 150; number++) {
       const path = await reader.prove(chain.store, last, keyOf(number));
       expect(
@@ -271,10 +271,10 @@ describe('StateTree', () => {
   });
 
   it('reads with one call a level, and nothing that is cached', async () => {
-    const chain = new Chain(10_000);
+    const chain = new Chain(10_000_000);
     await chain.commit(writesOf(Array.from({ length: 5000 }, (_, index) => [index, index])));
     const block = writesOf(Array.from({ length: 200 }, (_, index) => [index * 9, 1] as const));
-    const cold = new StateTree({ cacheNodes: 1000 });
+    const cold = new StateTree({ maxBytes: 1_000_000 });
     const update = await cold.update(chain.store, asHeight(0), asHeight(1), block);
     expect(chain.store.calls).toBeLessThanOrEqual(6);
     chain.store.calls = 0;
@@ -319,7 +319,7 @@ describe('StateTree', () => {
     await chain.commit(writesOf(Array.from({ length: 300 }, (_, index) => [index, index])));
     const overlayOn = (...updates: TreeUpdate[]): NodeReader => {
       const overlay = new Map(
-        updates.flatMap(({ nodes }) => nodes.map(({ key, value }) => [toHex(key), value])),
+        updates.flatMap(({ nodes }) => [...nodes].map(({ key, value }) => [toHex(key), value] as const)),
       );
       return {
         readNodes: async (keys) => {
@@ -368,6 +368,72 @@ describe('StateTree', () => {
     expect(await tree.update(store, asHeight(1), asHeight(2), two)).toEqual(rightTwo);
   });
 
+  it('frees what was given up, and what is no longer used', async () => {
+    const chain = new Chain(10_000_000);
+    await chain.commit(writesOf(Array.from({ length: 500 }, (_, index) => [index, index])));
+    const { tree, store } = chain;
+    const before = tree.usedBytes;
+    const block = (value: number): Writes =>
+      writesOf(Array.from({ length: 100 }, (_, index) => [index * 3, value] as const));
+    const given = await tree.update(store, asHeight(0), asHeight(1), block(1));
+    const onGiven = await tree.update(store, asHeight(1), asHeight(2), block(2), [given]);
+    expect(tree.usedBytes).toBeGreaterThan(before);
+    tree.release(given);
+    expect(tree.usedBytes).toBe(before);
+    await expect(tree.update(store, asHeight(2), asHeight(3), block(3), [given, onGiven])).rejects.toThrow(
+      'given up',
+    );
+    // Nobody says that these are given up; a commit of another does.
+    await tree.update(store, asHeight(0), asHeight(1), block(4));
+    const taken = await tree.update(store, asHeight(0), asHeight(1), block(5));
+    const kept = await tree.update(store, asHeight(1), asHeight(2), block(6), [taken]);
+    store.add(taken);
+    tree.committed(taken);
+    // A branch may still begin with what was committed meanwhile.
+    const next = await tree.update(store, asHeight(2), asHeight(3), block(7), [taken, kept]);
+    store.add(kept);
+    tree.committed(kept);
+    const again = await tree.update(store, asHeight(2), asHeight(3), block(7), [kept]);
+    expect(again.root).toEqual(next.root);
+    tree.release(next);
+    tree.release(again);
+    expect(tree.usedBytes).toBe(before);
+  });
+
+  it('stays within its memory whatever is written, and gives the same roots', async () => {
+    const maxBytes = 60_000;
+    const [small, large] = [new Chain(maxBytes), new Chain(10_000_000)];
+    for (let height = 0; height < 40; height++) {
+      const block = writesOf(
+        Array.from({ length: 60 }, (_, index) => {
+          const key = (height * 977 + index * index * 31) % 4000;
+          return [key, index % 7 === 0 ? undefined : height + 1] as const;
+        }),
+      );
+      const update = await small.commit(block);
+      expect(small.tree.usedBytes).toBeLessThanOrEqual(maxBytes);
+      expect(update).toEqual(await large.commit(block));
+    }
+    expect(large.tree.usedBytes).toBeGreaterThan(2 * maxBytes);
+    expect(small.store.reads).toBeGreaterThan(0);
+    expect(large.store.reads).toBe(0);
+  });
+
+  it('refuses a node that its parent does not vouch for', async () => {
+    const chain = new Chain();
+    await chain.commit(writesOf(Array.from({ length: 300 }, (_, index) => [index, index])));
+    await chain.commit(writesOf([[1, 1000]]));
+    const nodes = [...chain.store.nodes];
+    const [key] = nodes.find(([name]) => name.startsWith('00000000000101'))!;
+    const path = toHex(stateKeyPath(keyOf(1)));
+    const old = nodes.find(([name]) => name === `00000000000001${path.slice(0, 1)}0`)!;
+    chain.store.nodes.set(key, old[1]);
+    const fresh = new StateTree({ maxBytes: 0 });
+    await expect(fresh.prove(chain.store, asHeight(1), keyOf(1))).rejects.toMatchObject({
+      code: 'STATE_NODE_CORRUPT',
+    });
+  });
+
   it('works with keys whose paths share a long prefix', async () => {
     // Found by search: their paths agree in the first 20 bits and more.
     const byPrefix = new Map<string, StateKey>();
@@ -402,7 +468,6 @@ describe('StateTree', () => {
   it('says which version is missing or damaged', async () => {
     const chain = new Chain();
     await chain.commit(writesOf(Array.from({ length: 50 }, (_, index) => [index, index])));
-    const fresh = new StateTree({ cacheNodes: 10 });
     for (const [key, value] of chain.store.nodes) {
       for (const damaged of [
         value.slice(0, -1),
@@ -413,6 +478,7 @@ describe('StateTree', () => {
         value.map((byte, index) => (index > 0 && index < 5 ? 255 : byte)),
       ]) {
         chain.store.nodes.set(key, damaged);
+        const fresh = new StateTree({ maxBytes: 0 });
         const touchAll = writesOf(Array.from({ length: 50 }, (_, index) => [index, 1] as const));
         await expect(fresh.update(chain.store, asHeight(0), asHeight(1), touchAll)).rejects.toMatchObject({
           code: 'STATE_NODE_CORRUPT',

@@ -17,7 +17,7 @@ import { opened, temporaryFolder, testChain } from '../../helpers/stores.js';
 
 const seed = 20_260_731;
 /** So little that both generations of the caches are dropped all the time. */
-const memory = { stateCacheBytes: 800, treeCacheBytes: 800 };
+const memory = { stateCacheBytes: 800 };
 
 const key = fc.constantFrom('a', 'a/', 'a/1', 'a/10', 'a/2', 'aa', 'b', 'b/1', 'c');
 const account = fc.constantFrom('x', 'xx', 'y');
