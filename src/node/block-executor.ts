@@ -86,9 +86,10 @@ export class BlockExecutor {
     return result;
   }
 
-  /** Keeps an execution as the overlay of a block. */
+  /** Keeps an execution as the overlay of a block. The first one stays: others may be based on it. */
   keep(digest: Digest, execution: Execution): void {
-    this.#overlays.set(toHex(digest), execution);
+    if (this.overlay(digest) === undefined) this.#overlays.set(toHex(digest), execution);
+    else this.drop(execution);
   }
 
   overlay(digest: Digest): Execution | undefined {

@@ -5,6 +5,7 @@ import { stateKeyPath } from './hashing.js';
 import { loadRoot, loadWays } from './load.js';
 import { pathTo } from './prove.js';
 import type { NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
+import { BranchReader } from './branch-reader.js';
 import { VersionTree, type PendingUpdate } from './version-tree.js';
 
 /**
@@ -45,20 +46,25 @@ export class StateTree {
     invariant(!this.#isUpdating, 'updates of the state tree are made one after the other');
     this.#isUpdating = true;
     try {
-      const parent = this.#parent(base, branch);
-      const tree = parent?.tree ?? this.#treeAt(base);
+      const { tree, parent } = this.#startAt(base, branch);
+      const nodes = branch.length === 0 ? reader : new BranchReader(branch, reader);
       const time = ++tree.time;
-      if (parent === undefined && base !== undefined) tree.root ??= await loadRoot(tree.arena, base, reader);
+      if (parent === undefined && base !== undefined) tree.root ??= await loadRoot(tree.arena, base, nodes);
       const root = parent?.root ?? tree.root ?? 0;
       const changes = new Changes(writes);
-      await loadWays(tree.arena, root, changes, time, reader);
+      await loadWays(tree.arena, root, changes, time, nodes);
       const application = new ChangeApplication(tree.arena, changes, next, time);
       const newRoot = application.applyToRoot(base, root);
-      const { created, replaced, nodes, stale } = application;
+      const { created, replaced } = application;
       const pending = { tree, base: parent, root: newRoot, created, replaced, time };
       const hash = new Uint8Array(32);
       tree.arena.copyHash(newRoot, hash, 0);
-      const update = { version: next, root: asHash(hash), nodes, stale };
+      const update = {
+        version: next,
+        root: asHash(hash),
+        nodes: application.nodes,
+        stale: application.stale,
+      };
       tree.add(pending);
       this.#pending.set(update, pending);
       return update;
@@ -72,16 +78,20 @@ export class StateTree {
     return this.#tree?.arena.usedBytes ?? 0;
   }
 
-  /** Says that the block of an update was committed. In the order of heights. */
+  /**
+   * Says that the block of an update was committed. In the order of heights. One that was released, or is based on
+   * another update than the last that was committed, is not in memory any more and will be read from the store.
+   */
   committed(update: TreeUpdate): void {
     invariant(!this.#isUpdating, 'an update is committed between others');
     const pending = this.#pending.get(update);
-    invariant(pending?.tree.isPending(pending) === true, 'an update that is committed was not given up');
-    pending.tree.commit(pending, update.version, this.#maxBytes);
-    this.#tree = pending.tree;
+    if (pending?.tree.isPending(pending) === true) {
+      pending.tree.commit(pending, update.version, this.#maxBytes);
+      this.#tree = pending.tree;
+    } else this.#tree = undefined;
   }
 
-  /** Says that the block of an update was given up. The update, and any that is based on it, must not be used again. */
+  /** Frees the memory of an update whose block was given up, and of all updates that are based on it. */
   release(update: TreeUpdate): void {
     invariant(!this.#isUpdating, 'an update is given up between others');
     const pending = this.#pending.get(update);
@@ -108,22 +118,22 @@ export class StateTree {
     return found;
   }
 
-  /** The update that a branch ends in. */
-  #parent(base: Height | undefined, branch: readonly TreeUpdate[]): PendingUpdate | undefined {
+  /** Where an update begins: at another pending one, or at a version that is committed. */
+  #startAt(base: number | undefined, branch: readonly TreeUpdate[]): Start {
     const last = branch.at(-1);
-    if (last === undefined) return undefined;
-    const parent = this.#pending.get(last);
-    invariant(last.version === base, 'a branch ends in the base of the update');
-    if (parent !== undefined && parent === this.#tree?.made) return undefined;
-    invariant(parent?.tree.isPending(parent) === true, 'the updates of a branch were not given up');
-    return parent;
-  }
-
-  /** The tree that has a version; a new one, to be read from the store, if there is none. */
-  #treeAt(base: number | undefined): VersionTree {
-    if (this.#tree?.version === base && this.#tree !== undefined) return this.#tree;
+    invariant(last === undefined || last.version === base, 'a branch ends in the base of the update');
+    const parent = last === undefined ? undefined : this.#pending.get(last);
+    if (parent?.tree.isPending(parent) === true) return { tree: parent.tree, parent };
+    const current = this.#tree;
+    const isCurrent = parent === undefined ? current?.version === base : current?.made === parent;
+    if (current !== undefined && isCurrent) return { tree: current, parent: undefined };
     const tree = new VersionTree(base);
     this.#tree ??= tree;
-    return tree;
+    return { tree, parent: undefined };
   }
+}
+
+interface Start {
+  readonly tree: VersionTree;
+  readonly parent: PendingUpdate | undefined;
 }
