@@ -86,7 +86,7 @@ export class ExecutedChain {
 
   static async create(options: ChainOptions): Promise<ExecutedChain> {
     const { store, genesis } = options;
-    const tree = new StateTree({ cacheNodes: 16_000 });
+    const tree = new StateTree({ maxBytes: 1024 * 1024 });
     await ensureGenesis(store, tree, genesis);
     const executor = new BlockExecutor({
       store,

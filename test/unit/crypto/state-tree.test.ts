@@ -420,7 +420,7 @@ describe('StateTree', () => {
       );
       const update = await small.commit(block);
       expect(small.tree.usedBytes).toBeLessThanOrEqual(maxBytes);
-      expect(update).toEqual(await large.commit(block));
+      expect(toHex(update.root)).toBe(toHex((await large.commit(block)).root));
     }
     expect(large.tree.usedBytes).toBeGreaterThan(2 * maxBytes);
     expect(small.store.reads).toBeGreaterThan(0);
