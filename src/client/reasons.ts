@@ -58,6 +58,11 @@ const refusals = {
     retry: 'never',
     meaning: 'The signatures do not satisfy the key policy of an account that pays.',
   },
+  VALIDATOR_NOT_AUTHORIZED: {
+    code: status.PERMISSION_DENIED,
+    retry: 'never',
+    meaning: 'The key in force of the validator that the transaction speaks for has not signed it.',
+  },
   EXPIRED: {
     code: status.FAILED_PRECONDITION,
     retry: 'never',

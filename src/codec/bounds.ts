@@ -28,6 +28,14 @@ export const bounds = {
   maxEvidenceBytes: 512,
   /** Most pieces of evidence that a node keeps, or a file holds. */
   maxEvidence: 1024,
+  /** Characters of a validator's address: a host name of 253 and a port. */
+  maxAddressLength: 260,
+  /** A ValidatorSet: 64 validators of below 440 bytes each. */
+  maxValidatorSetBytes: 32 * 1024,
+  /** A ValidatorSetProposal: a set and 64 ids. */
+  maxProposalBytes: 40 * 1024,
+  /** ValidatorSetChanges as a file: far more than any network has. */
+  maxValidatorSetChangesBytes: 64 * 1024 * 1024,
   /** A genesis with some hundred thousand accounts. */
   maxGenesisBytes: 64 * 1024 * 1024,
   /** Most items of each list of a genesis. */

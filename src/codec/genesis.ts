@@ -1,12 +1,12 @@
-/** Validator set and genesis (ledger/v1/state.proto). */
-import { asPublicKey, compareBytes, limits, type Result } from '../types/index.js';
+/** The genesis (ledger/v1/state.proto). */
+import { limits, type Result } from '../types/index.js';
 import { bounds } from './bounds.js';
 import { decoder, encoder } from './codec.js';
 import type { CodecError } from './errors.js';
 import { idRules } from './ids.js';
-import type { Genesis, OpeningBalance, Validator, ValidatorSet } from './model.js';
+import type { Genesis, OpeningBalance } from './model.js';
 import type { Reader } from './reader.js';
-import { bytes, message, repeated, schema, string, uint64, type Field } from './schema.js';
+import { message, repeated, schema, string, uint64 } from './schema.js';
 import {
   readAccount,
   readAsset,
@@ -17,16 +17,9 @@ import {
   writeMember,
   writeParameters,
 } from './state.js';
+import { readValidators, writeValidator } from './validator.js';
 import type { Writer } from './writer.js';
 
-const validatorFields = schema('quaestor.ledger.v1.Validator', {
-  id: string(1),
-  member: string(2),
-  publicKey: bytes(3),
-});
-const validatorSetFields = schema('quaestor.ledger.v1.ValidatorSet', {
-  validators: repeated(1, 'quaestor.ledger.v1.Validator'),
-});
 const openingBalanceFields = schema('quaestor.ledger.v1.OpeningBalance', {
   account: string(1),
   asset: string(2),
@@ -42,48 +35,6 @@ const genesisFields = schema('quaestor.ledger.v1.Genesis', {
   balances: repeated(7, 'quaestor.ledger.v1.OpeningBalance'),
   parameters: message(8, 'quaestor.ledger.v1.Parameters'),
 });
-
-function writeValidator(writer: Writer, value: Validator): void {
-  writer.text(validatorFields.id, value.id);
-  writer.text(validatorFields.member, value.member);
-  writer.bytes(validatorFields.publicKey, value.publicKey);
-}
-
-function readValidator(reader: Reader): Validator {
-  const value: Validator = {
-    id: reader.id(validatorFields.id, idRules.validator),
-    member: reader.id(validatorFields.member, idRules.member),
-    publicKey: asPublicKey(reader.fixed(validatorFields.publicKey, 32)),
-  };
-  reader.end(validatorFields);
-  return value;
-}
-
-/** A list of validators whose ids and keys differ. */
-function readValidators(reader: Reader, field: Field): Validator[] {
-  const validators = reader.messages(field, 1, limits.maxValidators, readValidator);
-  for (const [index, validator] of validators.entries()) {
-    for (const earlier of validators.slice(0, index)) {
-      if (earlier.id === validator.id) {
-        reader.fail('BAD_VALUE', field, `names "${validator.id}" twice`);
-      }
-      if (compareBytes(earlier.publicKey, validator.publicKey) === 0) {
-        reader.fail('BAD_VALUE', field, `gives "${earlier.id}" and "${validator.id}" the same key`);
-      }
-    }
-  }
-  return validators;
-}
-
-function writeValidatorSet(writer: Writer, value: ValidatorSet): void {
-  writer.messages(validatorSetFields.validators, value.validators, writeValidator);
-}
-
-function readValidatorSet(reader: Reader): ValidatorSet {
-  const value: ValidatorSet = { validators: readValidators(reader, validatorSetFields.validators) };
-  reader.end(validatorSetFields);
-  return value;
-}
 
 function writeOpeningBalance(writer: Writer, value: OpeningBalance): void {
   writer.text(openingBalanceFields.account, value.account);
@@ -140,18 +91,6 @@ function readGenesis(reader: Reader): Genesis {
   reader.end(fields);
   return value;
 }
-
-/** Canonical bytes of a validator set: what is hashed behind `tags.validatorSet`. */
-export const encodeValidatorSet: (value: ValidatorSet) => Uint8Array = encoder(
-  'ValidatorSet',
-  writeValidatorSet,
-);
-/** Reads a validator set. The byte values of the result are views of `bytes`. */
-export const decodeValidatorSet: (bytes: Uint8Array) => Result<ValidatorSet, CodecError> = decoder(
-  'ValidatorSet',
-  bounds.maxCertificateBytes * 2,
-  readValidatorSet,
-);
 
 /** Canonical bytes of a genesis: what is hashed to the chain id. Lists must be in their order already. */
 export const encodeGenesis: (value: Genesis) => Uint8Array = encoder('Genesis', writeGenesis);

@@ -57,3 +57,12 @@ export function isId(kind: keyof typeof idRules, text: string): boolean {
   }
   return true;
 }
+
+/** Whether a text is an address that a validator can be reached at: "host:port" or "[ipv6]:port", port 1 to 65535. */
+export function isPeerAddress(text: string): boolean {
+  const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}))):([1-9]\d{0,4})$/.exec(
+    text,
+  );
+  if (match === null || Number(match[3]) > 65_535) return false;
+  return match[1] === undefined || match[1].includes(':');
+}

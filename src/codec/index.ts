@@ -8,7 +8,7 @@ export type * from './model.js';
 export { CodecError, type CodecErrorCode } from './errors.js';
 export { encodeChecked } from './codec.js';
 export { bounds } from './bounds.js';
-export { isId } from './ids.js';
+export { isId, isPeerAddress } from './ids.js';
 export { tags } from './tags.js';
 export {
   decodeTransactionEnvelope,
@@ -26,7 +26,14 @@ export {
   encodeTransactionResult,
   encodeVoteStatement,
 } from './block.js';
-export { decodeReceipt, decodeStateProof, encodeReceipt, encodeStateProof } from './proof.js';
+export {
+  decodeReceipt,
+  decodeStateProof,
+  decodeValidatorSetChanges,
+  encodeReceipt,
+  encodeStateProof,
+  encodeValidatorSetChanges,
+} from './proof.js';
 export {
   decodeAccount,
   decodeAppliedBlock,
@@ -43,7 +50,15 @@ export {
   encodeParameters,
   encodeSupply,
 } from './state.js';
-export { decodeGenesis, decodeValidatorSet, encodeGenesis, encodeValidatorSet } from './genesis.js';
+export { decodeGenesis, encodeGenesis } from './genesis.js';
+export {
+  decodeValidatorSet,
+  decodeValidatorSetProposal,
+  encodeProposeValidatorSet,
+  encodeValidatorSet,
+  encodeValidatorSetProposal,
+  firstValidatorSet,
+} from './validator.js';
 export {
   decodeCheckpointStatement,
   decodeConsensusMessage,

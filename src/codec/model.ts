@@ -76,7 +76,42 @@ export interface Transfer {
   readonly endToEndId: string;
   readonly memo: string;
 }
-export type Operation = RegisterMember | CreateAccount | CreateAsset | Mint | Burn | Transfer;
+export interface Validator {
+  readonly id: string;
+  readonly member: string;
+  readonly publicKey: PublicKey;
+  /** "host:port" or "[ipv6]:port"; absent when nodes take it from their configuration. */
+  readonly address?: string;
+}
+export interface ProposeValidatorSet {
+  readonly kind: 'proposeValidatorSet';
+  readonly validator: string;
+  readonly baseValidatorSetHash: Hash;
+  readonly validators: readonly Validator[];
+  /** 0: as soon as possible. */
+  readonly notBeforeHeight: Height;
+  readonly expiresHeight: Height;
+}
+export interface ApproveValidatorSet {
+  readonly kind: 'approveValidatorSet';
+  readonly validator: string;
+  readonly proposer: string;
+  readonly proposalHash: Hash;
+}
+export interface WithdrawValidatorSet {
+  readonly kind: 'withdrawValidatorSet';
+  readonly validator: string;
+}
+export type Operation =
+  | RegisterMember
+  | CreateAccount
+  | CreateAsset
+  | Mint
+  | Burn
+  | Transfer
+  | ProposeValidatorSet
+  | ApproveValidatorSet
+  | WithdrawValidatorSet;
 
 export interface TransactionPayload {
   readonly sender: string;
@@ -145,7 +180,16 @@ export type ResultCode =
   | 'ASSET_EXISTS'
   | 'INSUFFICIENT_FUNDS'
   | 'AMOUNT_OVERFLOW'
-  | 'SAME_ACCOUNT';
+  | 'SAME_ACCOUNT'
+  | 'NOT_A_VALIDATOR'
+  | 'VALIDATOR_NOT_AUTHORIZED'
+  | 'VALIDATOR_SET_CHANGED'
+  | 'VALIDATOR_SET_UNCHANGED'
+  | 'CHANGE_SCHEDULED'
+  | 'UNKNOWN_PROPOSAL'
+  | 'PROPOSAL_EXPIRED'
+  | 'ALREADY_APPROVED'
+  | 'HEIGHT_OUT_OF_RANGE';
 
 export interface TransactionResult {
   readonly txId: TxId;
@@ -177,6 +221,19 @@ export interface StateProof {
   /** For an absence proof that ends at another key's leaf; otherwise empty. */
   readonly otherLeafPath: Uint8Array;
   readonly otherLeafValueHash: Uint8Array;
+}
+
+/** Proof of which set follows another. */
+export interface ValidatorSetChange {
+  /** Canonical BlockHeader of the last block of the set before. */
+  readonly header: Uint8Array;
+  readonly certificate: CommitCertificate;
+  /** Canonical ValidatorSet. */
+  readonly validatorSet: Uint8Array;
+}
+export interface ValidatorSetChanges {
+  /** In order of height, without gaps. */
+  readonly changes: readonly ValidatorSetChange[];
 }
 
 // ---- ledger/v1/state.proto ----
@@ -219,13 +276,17 @@ export interface Parameters {
   readonly checkpointIntervalBlocks: number;
   readonly pipelineWindowBlocks: number;
 }
-export interface Validator {
-  readonly id: string;
-  readonly member: string;
-  readonly publicKey: PublicKey;
-}
 export interface ValidatorSet {
   readonly validators: readonly Validator[];
+  /** 0 for the set of the genesis, then one more with each change. */
+  readonly epoch: number;
+  /** First height that it decides; 0 for the set of the genesis. */
+  readonly activationHeight: Height;
+}
+export interface ValidatorSetProposal {
+  readonly proposal: ProposeValidatorSet;
+  /** Ids of validators, ascending. */
+  readonly approvals: readonly string[];
 }
 export interface OpeningBalance {
   readonly account: string;

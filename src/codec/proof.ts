@@ -4,9 +4,9 @@ import { readCertificate, writeCertificate } from './block.js';
 import { bounds } from './bounds.js';
 import { decoder, encoder } from './codec.js';
 import type { CodecError } from './errors.js';
-import type { Receipt, StateProof } from './model.js';
+import type { Receipt, StateProof, ValidatorSetChange, ValidatorSetChanges } from './model.js';
 import type { Reader } from './reader.js';
-import { bytes, message, optionalBytes, repeatedBytes, schema, string, uint32 } from './schema.js';
+import { bytes, message, optionalBytes, repeated, repeatedBytes, schema, string, uint32 } from './schema.js';
 import type { Writer } from './writer.js';
 
 const receiptFields = schema('quaestor.ledger.v1.Receipt', {
@@ -24,6 +24,15 @@ const stateProofFields = schema('quaestor.ledger.v1.StateProof', {
   siblings: repeatedBytes(5),
   otherLeafPath: bytes(6),
   otherLeafValueHash: bytes(7),
+});
+
+const changeFields = schema('quaestor.ledger.v1.ValidatorSetChange', {
+  header: bytes(1),
+  certificate: message(2, 'quaestor.ledger.v1.CommitCertificate'),
+  validatorSet: bytes(3),
+});
+const changesFields = schema('quaestor.ledger.v1.ValidatorSetChanges', {
+  changes: repeated(1, 'quaestor.ledger.v1.ValidatorSetChange'),
 });
 
 const maxReceiptBytes =
@@ -102,6 +111,39 @@ function readStateProof(reader: Reader): StateProof {
     otherLeafValueHash,
   };
 }
+
+function writeChange(writer: Writer, value: ValidatorSetChange): void {
+  writer.bytes(changeFields.header, value.header);
+  writer.message(changeFields.certificate, value.certificate, writeCertificate);
+  writer.bytes(changeFields.validatorSet, value.validatorSet);
+}
+
+function readChange(reader: Reader): ValidatorSetChange {
+  const value: ValidatorSetChange = {
+    header: reader.bytes(changeFields.header, 1, bounds.maxHeaderBytes),
+    certificate: reader.requiredMessage(changeFields.certificate, readCertificate),
+    validatorSet: reader.bytes(changeFields.validatorSet, 1, bounds.maxValidatorSetBytes),
+  };
+  reader.end(changeFields);
+  return value;
+}
+
+function readChanges(reader: Reader): ValidatorSetChanges {
+  const value: ValidatorSetChanges = {
+    changes: reader.messages(changesFields.changes, 0, limits.maxValidatorSetChanges, readChange),
+  };
+  reader.end(changesFields);
+  return value;
+}
+
+/** Canonical bytes of the changes of the validator set: the form that is kept in files. */
+export const encodeValidatorSetChanges: (value: ValidatorSetChanges) => Uint8Array = encoder(
+  'ValidatorSetChanges',
+  (writer, value) => writer.messages(changesFields.changes, value.changes, writeChange),
+);
+/** Reads changes of the validator set; whether they prove anything is for src/verify. */
+export const decodeValidatorSetChanges: (bytes: Uint8Array) => Result<ValidatorSetChanges, CodecError> =
+  decoder('ValidatorSetChanges', bounds.maxValidatorSetChangesBytes, readChanges);
 
 /** Canonical bytes of a receipt: the form that is kept in files. */
 export const encodeReceipt: (value: Receipt) => Uint8Array = encoder('Receipt', writeReceipt);

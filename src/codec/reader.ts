@@ -142,6 +142,23 @@ export class Reader {
     return strictUtf8.decode(view);
   }
 
+  /** A list of `min` to `max` ids in strictly ascending order. */
+  ids(field: Field, rule: IdRule, min: number, max: number): string[] {
+    const values: string[] = [];
+    while (this.#position < this.#end && this.#bytes[this.#position] === field.tag) {
+      if (values.length === max) this.tooMany(field, max);
+      const value = this.id(field, rule);
+      const previous = values.at(-1);
+      // Ids are ASCII, so the order of strings is the order of their bytes.
+      if (previous !== undefined && previous >= value) {
+        this.fail('WRONG_ORDER', field, `is not in strictly ascending order at item ${values.length}`);
+      }
+      values.push(value);
+    }
+    if (values.length < min) this.missing(field);
+    return values;
+  }
+
   /** An amount, `min` to 2^128 - 1 in canonical decimal, which must be there. */
   amount(field: Field, min: 0n | 1n): Amount {
     if (!this.#at(field)) this.missing(field);

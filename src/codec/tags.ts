@@ -16,6 +16,8 @@ export const tags = {
   genesis: tag('quaestor/genesis/v1'),
   /** Hash of a validator set: tag, canonical ValidatorSet. */
   validatorSet: tag('quaestor/validator-set/v1'),
+  /** Hash of a proposed validator set: tag, canonical ProposeValidatorSet. */
+  validatorSetProposal: tag('quaestor/validator-set-proposal/v1'),
   /** Signature of a vote: tag, canonical VoteStatement. */
   vote: tag('quaestor/vote/v1'),
   /** Signature of a checkpoint: tag, canonical CheckpointStatement. */

@@ -28,6 +28,14 @@ import type {
 } from './model.js';
 import type { Reader } from './reader.js';
 import { bytes, message, oneof, repeated, schema, string, uint32, uint64 } from './schema.js';
+import {
+  readApprove,
+  readPropose,
+  readWithdraw,
+  writeApprove,
+  writePropose,
+  writeWithdraw,
+} from './validator.js';
 import type { Writer } from './writer.js';
 
 const signatureFields = schema('quaestor.ledger.v1.Signature', {
@@ -51,6 +59,9 @@ const operationFields = schema('quaestor.ledger.v1.Operation', {
   mint: oneof(4, 'quaestor.ledger.v1.Mint'),
   burn: oneof(5, 'quaestor.ledger.v1.Burn'),
   transfer: oneof(6, 'quaestor.ledger.v1.Transfer'),
+  proposeValidatorSet: oneof(7, 'quaestor.ledger.v1.ProposeValidatorSet'),
+  approveValidatorSet: oneof(8, 'quaestor.ledger.v1.ApproveValidatorSet'),
+  withdrawValidatorSet: oneof(9, 'quaestor.ledger.v1.WithdrawValidatorSet'),
 });
 const policyFields = schema('quaestor.ledger.v1.KeyPolicy', {
   threshold: uint32(1),
@@ -301,6 +312,18 @@ function writeOperation(writer: Writer, value: Operation): void {
       writer.message(operationFields.transfer, value, writeTransfer);
       return;
     }
+    case 'proposeValidatorSet': {
+      writer.message(operationFields.proposeValidatorSet, value, writePropose);
+      return;
+    }
+    case 'approveValidatorSet': {
+      writer.message(operationFields.approveValidatorSet, value, writeApprove);
+      return;
+    }
+    case 'withdrawValidatorSet': {
+      writer.message(operationFields.withdrawValidatorSet, value, writeWithdraw);
+      return;
+    }
     default:
       return unreachable(value);
   }
@@ -313,7 +336,10 @@ function readOperation(reader: Reader): Operation {
     reader.message(operationFields.createAsset, readCreateAsset) ??
     reader.message(operationFields.mint, readMint) ??
     reader.message(operationFields.burn, readBurn) ??
-    reader.message(operationFields.transfer, readTransfer);
+    reader.message(operationFields.transfer, readTransfer) ??
+    reader.message(operationFields.proposeValidatorSet, readPropose) ??
+    reader.message(operationFields.approveValidatorSet, readApprove) ??
+    reader.message(operationFields.withdrawValidatorSet, readWithdraw);
   reader.end(operationFields);
   if (value === undefined) reader.fail('MISSING_FIELD', undefined, 'holds no operation of a known kind');
   return value;

@@ -1,9 +1,11 @@
 import {
   encodeCheckpointStatement,
+  encodeProposeValidatorSet,
   encodeValidatorSet,
   encodeVoteStatement,
   tags,
   type CheckpointStatement,
+  type ProposeValidatorSet,
   type ValidatorSet,
   type VoteStatement,
 } from '../codec/index.js';
@@ -46,6 +48,11 @@ export function chainIdOf(genesisBytes: Uint8Array): ChainId {
 /** Hash of a validator set: SHA-256("quaestor/validator-set/v1" ‖ canonical ValidatorSet). */
 export function validatorSetHash(set: ValidatorSet): Hash {
   return asHash(sha256(tags.validatorSet, encodeValidatorSet(set)));
+}
+
+/** Hash of a proposed validator set: SHA-256("quaestor/validator-set-proposal/v1" ‖ canonical ProposeValidatorSet). */
+export function validatorSetProposalHash(proposal: ProposeValidatorSet): Hash {
+  return asHash(sha256(tags.validatorSetProposal, encodeProposeValidatorSet(proposal)));
 }
 
 /** What a validator signs to vote: "quaestor/vote/v1" ‖ canonical VoteStatement. */

@@ -1,16 +1,18 @@
 import {
   decodeParameters,
   encodeAppliedBlock,
+  encodeValidatorSet,
   type KeyPolicy,
   type Member,
   type Parameters,
   type ResultCode,
   type TransactionResult,
+  type ValidatorSet,
 } from '../codec/index.js';
 import { asHeight, DefectError, type Hash, type Height, type StateKey } from '../types/index.js';
 import { satisfies } from './authorization.js';
 import { Draft } from './draft.js';
-import { stateKeys } from './keys.js';
+import { stateKeys, validatorSetIds } from './keys.js';
 import { handlerOf } from './operations/index.js';
 import { records, type RecordKind } from './records.js';
 import { BlockHashes } from './replay-window.js';
@@ -26,6 +28,7 @@ export function usesIdempotencyKey(code: ResultCode): boolean {
     case 'UNKNOWN_SENDER':
     case 'SENDER_NOT_AUTHORIZED':
     case 'ACCOUNT_NOT_AUTHORIZED':
+    case 'VALIDATOR_NOT_AUTHORIZED':
     case 'EXPIRED':
     case 'VALIDITY_TOO_LONG':
       return false;
@@ -74,6 +77,7 @@ class BlockExecution implements OperationContext {
   sender = '';
   readonly #input: BlockInput;
   readonly #draft: Draft;
+  readonly parameters: Parameters;
   readonly #window: number;
   readonly #windowStart: Height;
   readonly #used: BlockHashes;
@@ -87,7 +91,8 @@ class BlockExecution implements OperationContext {
     this.#input = input;
     this.height = input.height;
     this.#draft = new Draft(input.state);
-    this.#window = parametersIn(input.state).validityWindowBlocks;
+    this.parameters = parametersIn(input.state);
+    this.#window = this.parameters.validityWindowBlocks;
     this.#windowStart = replayWindowStart(input.height, this.#window);
     this.#used = new BlockHashes(input.height, input.transactions.length);
   }
@@ -101,12 +106,14 @@ class BlockExecution implements OperationContext {
       if (!this.#useKey(transaction, result.code)) this.#inadmissible.push(index);
       touchedAccounts.push(this.#touched);
     }
+    const nextValidatorSet = this.#dueValidatorSet();
     return {
-      writes: this.#collectWrites(),
+      writes: this.#collectWrites(nextValidatorSet),
       results,
       touchedAccounts,
       idempotencyHashes: this.#usedInOrder,
       inadmissible: this.#inadmissible,
+      nextValidatorSet,
     };
   }
 
@@ -178,9 +185,23 @@ class BlockExecution implements OperationContext {
     return true;
   }
 
-  #collectWrites(): Map<StateKey, Uint8Array | undefined> {
+  /** The scheduled set, when the next height is its first. It was decided by an earlier block. */
+  #dueValidatorSet(): ValidatorSet | undefined {
+    const bytes = this.#input.state.get(stateKeys.scheduledValidators);
+    if (bytes === undefined) return undefined;
+    const set = records.validatorSet.decode(bytes, validatorSetIds.scheduled);
+    return set.activationHeight === this.height + 1 ? set : undefined;
+  }
+
+  #collectWrites(nextValidatorSet: ValidatorSet | undefined): Map<StateKey, Uint8Array | undefined> {
     const writes = new Map<StateKey, Uint8Array | undefined>();
     this.#draft.collect(writes);
+    if (nextValidatorSet !== undefined) {
+      const bytes = encodeValidatorSet(nextValidatorSet);
+      writes.set(stateKeys.scheduledValidators, undefined);
+      writes.set(stateKeys.currentValidators, bytes);
+      writes.set(stateKeys.epochValidators(nextValidatorSet.epoch), bytes);
+    }
     // Written even when it is empty: then the record that leaves the window is there to be removed.
     writes.set(stateKeys.applied(this.height), encodeAppliedBlock({ idempotencyHashes: this.#usedInOrder }));
     const leaving = this.height - this.#window;

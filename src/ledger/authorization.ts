@@ -1,5 +1,6 @@
 import type { KeyPolicy, KeySignature, ResultCode } from '../codec/index.js';
-import { compareBytes, type StateKey } from '../types/index.js';
+import { compareBytes, equalBytes, type StateKey } from '../types/index.js';
+import { stateKeys, validatorSetIds } from './keys.js';
 import { handlerOf } from './operations/index.js';
 import { recordKey, records } from './records.js';
 import type { DecodedTransaction, StateView } from './types.js';
@@ -29,17 +30,23 @@ export function satisfies(policy: KeyPolicy, signatures: readonly KeySignature[]
 /** Outcome of the check at the door: that of the block, as far as it depends on who signed. */
 export type Authorization = Extract<
   ResultCode,
-  'OK' | 'UNKNOWN_SENDER' | 'SENDER_NOT_AUTHORIZED' | 'ACCOUNT_NOT_AUTHORIZED'
+  'OK' | 'UNKNOWN_SENDER' | 'SENDER_NOT_AUTHORIZED' | 'ACCOUNT_NOT_AUTHORIZED' | 'VALIDATOR_NOT_AUTHORIZED'
 >;
 
-/** Keys that `authorize` reads: the sender's record and those of the accounts that pay. */
+/** Keys that `authorize` reads: the sender's record, those of the accounts that pay, and the validators when one
+ * speaks. */
 export function authorizationReads({ payload }: DecodedTransaction): StateKey[] {
   const keys = [recordKey(records.member, payload.sender)];
   for (const operation of payload.operations) {
-    const payer = handlerOf(operation).payer(operation);
-    if (payer === undefined) continue;
-    const key = recordKey(records.account, payer);
-    if (!keys.includes(key)) keys.push(key);
+    const handler = handlerOf(operation);
+    const payer = handler.payer(operation);
+    if (payer !== undefined) {
+      const key = recordKey(records.account, payer);
+      if (!keys.includes(key)) keys.push(key);
+    }
+    if (handler.speaker !== undefined && !keys.includes(stateKeys.currentValidators)) {
+      keys.push(stateKeys.currentValidators);
+    }
   }
   return keys;
 }
@@ -54,13 +61,31 @@ export function authorize({ payload, envelope }: DecodedTransaction, state: Stat
   if (member === undefined) return 'UNKNOWN_SENDER';
   if (!satisfies(member.policy, envelope.signatures)) return 'SENDER_NOT_AUTHORIZED';
   for (const operation of payload.operations) {
-    const payer = handlerOf(operation).payer(operation);
-    if (payer === undefined) continue;
-    const account = read(state, records.account, payer);
-    if (account?.policy === undefined || account.owner !== payload.sender) continue;
-    if (!satisfies(account.policy, envelope.signatures)) return 'ACCOUNT_NOT_AUTHORIZED';
+    const handler = handlerOf(operation);
+    const payer = handler.payer(operation);
+    const account = payer === undefined ? undefined : read(state, records.account, payer);
+    if (account?.policy !== undefined && account.owner === payload.sender) {
+      if (!satisfies(account.policy, envelope.signatures)) return 'ACCOUNT_NOT_AUTHORIZED';
+    }
+    const speaker = handler.speaker?.(operation);
+    if (speaker !== undefined && !speakerSigned(speaker, payload.sender, envelope.signatures, state)) {
+      return 'VALIDATOR_NOT_AUTHORIZED';
+    }
   }
   return 'OK';
+}
+
+/** Whether a validator's key is among those that signed; one that the sender does not run is left for the block. */
+function speakerSigned(
+  speaker: string,
+  sender: string,
+  signatures: readonly KeySignature[],
+  state: StateView,
+): boolean {
+  const set = read(state, records.validatorSet, validatorSetIds.current);
+  const validator = set?.validators.find(({ id }) => id === speaker);
+  if (validator?.member !== sender) return true;
+  return signatures.some(({ publicKey }) => equalBytes(publicKey, validator.publicKey));
 }
 
 function read<T>(

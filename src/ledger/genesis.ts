@@ -6,6 +6,8 @@ import {
   encodeChecked,
   encodeGenesis,
   encodeParameters,
+  encodeValidatorSet,
+  firstValidatorSet,
   type Genesis,
   type Supply,
   type BlockHeader,
@@ -64,6 +66,9 @@ export function genesisWrites(genesis: Genesis): Result<StateWrites, GenesisErro
     writes.set(recordKey(kind, id), kind.encode(value));
   };
   writes.set(stateKeys.parameters, encodeParameters(genesis.parameters));
+  const validators = encodeValidatorSet(firstValidatorSet(genesis.validators));
+  writes.set(stateKeys.currentValidators, validators);
+  writes.set(stateKeys.epochValidators(0), validators);
   for (const member of genesis.members) put(records.member, member.member, member);
   for (const asset of genesis.assets) {
     put(records.asset, asset.asset, asset);
@@ -83,7 +88,7 @@ export function genesisChainId(genesis: Genesis): ChainId {
 
 /** Header of height 0, given the root of the state that `genesisWrites` makes. */
 export function genesisHeader(genesis: Genesis, stateRoot: Hash): BlockHeader {
-  const validators = validatorSetHash({ validators: genesis.validators });
+  const validators = validatorSetHash(firstValidatorSet(genesis.validators));
   const empty = merkleRoot([]);
   return {
     version: 1,

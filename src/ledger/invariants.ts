@@ -3,7 +3,7 @@
  */
 import { decodeAppliedBlock, decodeParameters } from '../codec/index.js';
 import { DefectError, type StateKey } from '../types/index.js';
-import { stateKeys } from './keys.js';
+import { stateKeys, validatorSetIds } from './keys.js';
 import { records } from './records.js';
 
 /** One thing that does not hold. */
@@ -72,6 +72,9 @@ class Survey {
     if (!this.#keys.has(stateKeys.parameters)) {
       this.#violate('MISSING_RECORD', stateKeys.parameters, 'The parameters of the network are missing.');
     }
+    if (!this.#keys.has(stateKeys.currentValidators)) {
+      this.#violate('MISSING_RECORD', stateKeys.currentValidators, 'The validator set is missing.');
+    }
     for (const { from, to } of this.#references) {
       if (!this.#keys.has(to)) {
         this.#violate('DANGLING_REFERENCE', from, `"${from}" refers to "${to}", which does not exist.`);
@@ -104,6 +107,9 @@ class Survey {
           this.#violate('BAD_RECORD', key, `"${key}" is damaged.`);
         }
         break;
+      case 'validators':
+        this.#validators(key, id, value);
+        break;
       case 'member':
         this.#named(key, id, records.member.decode(value, id).member);
         break;
@@ -135,6 +141,19 @@ class Survey {
       }
       default:
         this.#violate('BAD_RECORD', key, `"${key}" is no key of the ledger.`);
+    }
+  }
+
+  #validators(key: string, id: string, value: Uint8Array): void {
+    if (id.startsWith('proposal/')) {
+      const { proposal } = records.validatorSetProposal.decode(value, id);
+      this.#named(key, id.slice('proposal/'.length), proposal.validator);
+      return;
+    }
+    const { validators, epoch } = records.validatorSet.decode(value, id);
+    for (const { member } of validators) this.#refer(key, stateKeys.member(member));
+    if (id !== validatorSetIds.current && id !== validatorSetIds.scheduled) {
+      this.#named(key, id, `epoch/${epoch.toString()}`);
     }
   }
 

@@ -9,7 +9,16 @@ export const stateKeys = {
   balance: (account: string, asset: string): StateKey => asStateKey(`balance/${account}/${asset}`),
   applied: (height: Height): StateKey => asStateKey(`applied/${height.toString()}`),
   parameters: asStateKey('parameters'),
+  /** Set that decides the next height. */
+  currentValidators: asStateKey('validators/current'),
+  /** Decided set that waits for its height. */
+  scheduledValidators: asStateKey('validators/scheduled'),
+  epochValidators: (epoch: number): StateKey => asStateKey(`validators/epoch/${epoch.toString()}`),
+  validatorSetProposal: (validator: string): StateKey => asStateKey(`validators/proposal/${validator}`),
 } as const;
+
+/** Ids of the validator sets that operations read. */
+export const validatorSetIds = { current: 'current', scheduled: 'scheduled' } as const;
 
 /** Id of a balance among the balances. */
 export const balanceId = (account: string, asset: string): string => `${account}/${asset}`;

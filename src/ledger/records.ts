@@ -7,17 +7,23 @@ import {
   decodeBalance,
   decodeMember,
   decodeSupply,
+  decodeValidatorSet,
+  decodeValidatorSetProposal,
   encodeAccount,
   encodeAsset,
   encodeBalance,
   encodeMember,
   encodeSupply,
+  encodeValidatorSet,
+  encodeValidatorSetProposal,
   type Account,
   type Asset,
   type Balance,
   type CodecError,
   type Member,
   type Supply,
+  type ValidatorSet,
+  type ValidatorSetProposal,
 } from '../codec/index.js';
 import { asStateKey, DefectError, type Result, type StateKey } from '../types/index.js';
 
@@ -74,6 +80,14 @@ export const records = {
     encodeBalance,
     decodeBalance,
     (left, right) => left.amount === right.amount,
+  ),
+  /** By `validatorSetIds`. */
+  validatorSet: kind<ValidatorSet>('validators/', encodeValidatorSet, decodeValidatorSet),
+  /** By the validator that proposed. */
+  validatorSetProposal: kind<ValidatorSetProposal>(
+    'validators/proposal/',
+    encodeValidatorSetProposal,
+    decodeValidatorSetProposal,
   ),
 } as const;
 

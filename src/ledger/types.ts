@@ -4,10 +4,12 @@
 import type {
   KeyPolicy,
   Operation,
+  Parameters,
   ResultCode,
   TransactionEnvelope,
   TransactionPayload,
   TransactionResult,
+  ValidatorSet,
 } from '../codec/model.js';
 import type { Hash, Height, StateKey, TxId } from '../types/index.js';
 import type { RecordKind } from './records.js';
@@ -69,10 +71,12 @@ export interface BlockOutput {
   /**
    * Indexes of transactions that no valid block holds, ascending: a builder leaves them out, and a replica refuses a
    * block that has any. They are those whose sender can't be charged with them (UNKNOWN_SENDER, SENDER_NOT_AUTHORIZED,
-   * ACCOUNT_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), and those DUPLICATEs that expire before the use that they
+   * ACCOUNT_NOT_AUTHORIZED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), and those DUPLICATEs that expire before the use that they
    * duplicate is forgotten. Hence a transaction is on the chain at most once.
    */
   readonly inadmissible: readonly number[];
+  /** The set that decides the next height, if it is another one than that of this block. */
+  readonly nextValidatorSet: ValidatorSet | undefined;
 }
 
 /** Collects the keys that a block may read. */
@@ -87,6 +91,8 @@ export interface OperationHandler<Kind extends Operation['kind']> {
   reads(operation: Extract<Operation, { kind: Kind }>, into: ReadSink): void;
   /** Account whose key policy the signatures must satisfy, if any: for the check at the door. */
   payer(operation: Extract<Operation, { kind: Kind }>): string | undefined;
+  /** Validator whose key has to have signed, if any: for the check at the door. */
+  speaker?(operation: Extract<Operation, { kind: Kind }>): string;
   /** Applies the operation to the draft; any other code than OK leaves the transaction without effect. */
   apply(operation: Extract<Operation, { kind: Kind }>, context: OperationContext): ResultCode;
 }
@@ -95,6 +101,7 @@ export interface OperationHandler<Kind extends Operation['kind']> {
 export interface OperationContext {
   readonly sender: string;
   readonly height: Height;
+  readonly parameters: Parameters;
   /** A record as the transaction's earlier operations left it; undefined when there is none. */
   get<T>(kind: RecordKind<T>, id: string): T | undefined;
   /** Replaces a record; undefined removes it. */

@@ -1,3 +1,4 @@
+import { firstValidatorSet } from '../codec/index.js';
 import type { Genesis } from '../codec/index.js';
 import type { ConsensusConfig } from '../consensus/types.js';
 import { StateTree, validatorSetHash } from '../crypto/index.js';
@@ -57,7 +58,7 @@ export function consensusConfigOf(
   self: ValidatorIndex | undefined,
   timeouts: ConsensusConfig['timeouts'],
 ): ConsensusConfig {
-  const validatorSet = { validators: genesis.validators };
+  const validatorSet = firstValidatorSet(genesis.validators);
   return {
     chainId: genesisChainId(genesis),
     validatorSet,

@@ -37,6 +37,10 @@ export const limits = {
   maxBlockBytes: 8 * 1024 * 1024,
   maxPipelineWindow: 64,
   maxValidityWindowBlocks: 100_000,
+  /** How far ahead a proposed validator set may expire or have to wait, in blocks. */
+  maxGovernanceBlocks: 100_000,
+  /** Most changes of the validator set that a proof carries. */
+  maxValidatorSetChanges: 10_000,
   /** Largest gRPC message between validators, in bytes. */
   maxPeerMessageBytes: 16 * 1024 * 1024,
   /** Largest gRPC message from a client, in bytes. */

@@ -34,4 +34,5 @@ export {
   type PendingEquivocation,
 } from './evidence.js';
 export { verifyContent } from './block.js';
+export { followSetChanges } from './set-changes.js';
 export { followHeader, verifyHeaderChain, type FollowedChain, type HeaderLink } from './header-chain.js';

@@ -1,4 +1,4 @@
-import { encodeGenesis, type Genesis, type ValidatorSet } from '../codec/index.js';
+import { firstValidatorSet, encodeGenesis, type Genesis, type ValidatorSet } from '../codec/index.js';
 import { chainIdOf, validatorSetHash, verifyZip215 } from '../crypto/index.js';
 import { equalBytes, type ChainId, type Digest, type Hash } from '../types/index.js';
 import type { CertifiedHeader } from './certified-header.js';
@@ -70,6 +70,7 @@ export class ChainTrust {
     const hash = validatorSetHash(next);
     if (!equalBytes(hash, nextValidatorSetHash)) return undefined;
     if (equalBytes(hash, current)) return this;
+    if (next.epoch !== latest.set.epoch + 1 || next.activationHeight !== height + 1) return undefined;
     return new ChainTrust(
       this.chainId,
       [
@@ -88,7 +89,7 @@ export class ChainTrust {
  * one, decoded by `decodeGenesis` or encodable by `encodeGenesis`.
  */
 export function trustGenesis(genesis: Genesis, options: TrustOptions = {}): ChainTrust {
-  const set: ValidatorSet = { validators: genesis.validators };
+  const set = firstValidatorSet(genesis.validators);
   return new ChainTrust(
     chainIdOf(encodeGenesis(genesis)),
     [{ set, hash: validatorSetHash(set), fromHeight: 0, toHeight: undefined }],

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  firstValidatorSet,
   encodeBlockHeader,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
@@ -69,7 +70,7 @@ const executor = new BlockExecutor({
   clock: systemClock,
   executed: () => undefined,
 });
-const setHash = validatorSetHash({ validators: genesis.validators });
+const setHash = validatorSetHash(firstValidatorSet(genesis.validators));
 let counter = 0;
 const envelope = (height: number): Uint8Array => {
   const number = counter++;

@@ -1,6 +1,6 @@
 /** A chain of final blocks with real signatures of made-up validators; what is in the blocks is of no ledger. */
 import { generateKeyPairSync, createPublicKey, sign, verify } from 'node:crypto';
-import { encodeBlockHeader } from '../../src/codec/index.js';
+import { encodeBlockHeader, firstValidatorSet } from '../../src/codec/index.js';
 import type { ValidatorSet } from '../../src/codec/model.js';
 import type { SignatureVerifier } from '../../src/crypto/index.js';
 import {
@@ -37,13 +37,13 @@ export function certifiedChain(
   { validators = 4, envelopesPerBlock = 2, envelopeBytes = 40 } = {},
 ): CertifiedChain & { fork(from: number): readonly FetchedBlock[] } {
   const keys = Array.from({ length: validators }, () => generateKeyPairSync('ed25519'));
-  const validatorSet: ValidatorSet = {
-    validators: keys.map(({ publicKey }, index) => ({
+  const validatorSet: ValidatorSet = firstValidatorSet(
+    keys.map(({ publicKey }, index) => ({
       id: `v${index}`,
       member: 'bank',
       publicKey: asPublicKey(new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-32))),
     })),
-  };
+  );
   const chainId = asChainId(new Uint8Array(32).fill(9));
   const setHash = validatorSetHash(validatorSet);
   const base = { height: asHeight(0), digest: asDigest(new Uint8Array(32).fill(1)) };

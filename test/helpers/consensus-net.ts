@@ -23,6 +23,7 @@ import {
   type TimerId,
 } from '../../src/consensus/index.js';
 import {
+  firstValidatorSet,
   encodeBlockHeader,
   type BlockHeader,
   type CommitCertificate,
@@ -75,8 +76,8 @@ export function testConfig(options: NetOptions, self: number | undefined): Conse
   }));
   return {
     chainId: asChainId(bytesOf('chain')),
-    validatorSet: { validators },
-    validatorSetHash: validatorSetHash({ validators }),
+    validatorSet: firstValidatorSet(validators),
+    validatorSetHash: validatorSetHash(firstValidatorSet(validators)),
     self: self === undefined ? undefined : asValidatorIndex(self),
     pipelineWindow: options.window ?? 4,
     checkpointInterval: options.checkpointInterval ?? 10,

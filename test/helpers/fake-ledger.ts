@@ -12,6 +12,7 @@ import {
 } from '../../src/api/index.js';
 import type { HealthPort, NodeStatus, ReadPort, RefusalReason } from '../../src/api/index.js';
 import {
+  firstValidatorSet,
   decodeBalance,
   decodeBlockHeader,
   decodeTransactionEnvelope,
@@ -345,7 +346,7 @@ export class FakeChain {
     timeMs: number,
   ): Promise<void> {
     const height = asHeight(this.blocks.length);
-    const setHash = validatorSetHash({ validators: this.genesis.validators });
+    const setHash = validatorSetHash(firstValidatorSet(this.genesis.validators));
     const headerBytes = encodeBlockHeader({
       version: 1,
       chainId: this.chainId,

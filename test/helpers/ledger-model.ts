@@ -144,6 +144,8 @@ export class LedgerModel {
         this.#add(operation.toAccount, operation.asset, operation.amount);
         return 'OK';
       }
+      default:
+        throw new Error(`the model knows nothing of ${operation.kind}`);
     }
   }
 

@@ -3,6 +3,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import {
   bounds,
   encodeTransactionPayload,
+  firstValidatorSet,
   type Account,
   type AppliedBlock,
   type Asset,
@@ -32,7 +33,10 @@ import {
   type TransactionPayload,
   type TransactionResult,
   type Validator,
+  type ProposeValidatorSet,
   type ValidatorSet,
+  type ValidatorSetChanges,
+  type ValidatorSetProposal,
   type ViewChange,
   type VotePhase,
   type VoteSignature,
@@ -132,6 +136,33 @@ const optionalPolicy: Arbitrary<{ policy?: KeyPolicy }> = fc
   .option(keyPolicy, { nil: undefined })
   .map((policy) => (policy === undefined ? {} : { policy }));
 
+const peerAddress: Arbitrary<string> = fc
+  .tuple(fc.constantFrom('v1.bank.example', '10.0.0.7', '[2001:db8::1]'), integer(1, 65_535))
+  .map(([host, port]) => `${host}:${port}`);
+const validators: Arbitrary<Validator[]> = fc.uniqueArray(
+  fc
+    .record({
+      id: validatorId,
+      member: memberId,
+      publicKey,
+      address: fc.option(peerAddress, { nil: undefined }),
+    })
+    .map(({ address, ...rest }) => (address === undefined ? rest : { ...rest, address })),
+  {
+    minLength: 1,
+    maxLength: 7,
+    comparator: (left, right) => left.id === right.id || compareBytes(left.publicKey, right.publicKey) === 0,
+  },
+);
+const proposeValidatorSet: Arbitrary<ProposeValidatorSet> = fc.record({
+  kind: fc.constant('proposeValidatorSet' as const),
+  validator: validatorId,
+  baseValidatorSetHash: b32.map(asHash),
+  validators,
+  notBeforeHeight: height,
+  expiresHeight: height,
+});
+
 export const operation: Arbitrary<Operation> = fc.oneof(
   fc.record({
     kind: fc.constant('registerMember' as const),
@@ -160,6 +191,14 @@ export const operation: Arbitrary<Operation> = fc.oneof(
     endToEndId: text(limits.maxEndToEndIdBytes),
     memo: text(limits.maxMemoBytes),
   }),
+  proposeValidatorSet,
+  fc.record({
+    kind: fc.constant('approveValidatorSet' as const),
+    validator: validatorId,
+    proposer: validatorId,
+    proposalHash: b32.map(asHash),
+  }),
+  fc.record({ kind: fc.constant('withdrawValidatorSet' as const), validator: validatorId }),
 );
 
 export const transactionPayload: Arbitrary<TransactionPayload> = fc
@@ -230,6 +269,13 @@ export const receipt: Arbitrary<Receipt> = fc.record({
   path: fc.array(b32, { maxLength: 14 }),
 });
 
+export const validatorSetChanges: Arbitrary<ValidatorSetChanges> = fc.record({
+  changes: fc.array(
+    fc.record({ header: headerBytes, certificate: commitCertificate, validatorSet: bytesOf(1, 200) }),
+    { maxLength: 3 },
+  ),
+});
+
 export const stateProof: Arbitrary<StateProof> = fc
   .record({
     header: headerBytes,
@@ -278,15 +324,20 @@ export const parameters: Arbitrary<Parameters> = fc.record({
   pipelineWindowBlocks: integer(1, limits.maxPipelineWindow),
 });
 
-const validators: Arbitrary<Validator[]> = fc.uniqueArray(
-  fc.record({ id: validatorId, member: memberId, publicKey }),
-  {
-    minLength: 1,
-    maxLength: 7,
-    comparator: (left, right) => left.id === right.id || compareBytes(left.publicKey, right.publicKey) === 0,
-  },
+export const validatorSet: Arbitrary<ValidatorSet> = fc.oneof(
+  validators.map(firstValidatorSet),
+  fc.record({
+    validators,
+    epoch: integer(1, limits.maxHeight),
+    activationHeight: integer(1, limits.maxHeight).map(asHeight),
+  }),
 );
-export const validatorSet: Arbitrary<ValidatorSet> = fc.record({ validators });
+export const validatorSetProposal: Arbitrary<ValidatorSetProposal> = fc.record({
+  proposal: proposeValidatorSet,
+  approvals: fc
+    .array(validatorId, { minLength: 1, maxLength: 5 })
+    .map((items) => ascendingBy(items, (item) => item)),
+});
 
 export const genesis: Arbitrary<Genesis> = fc.record({
   network: text(bounds.maxNetworkNameLength),

@@ -20,6 +20,7 @@ const phases: Readonly<Record<string, number>> = { prePrepare: 1, prepare: 2, co
 const roleNumbers: Readonly<Record<string, number>> = { registrar: 1, assetAdmin: 2 };
 const kinds = new Set([
   ...['registerMember', 'createAccount', 'createAsset', 'mint', 'burn', 'transfer'],
+  ...['proposeValidatorSet', 'approveValidatorSet', 'withdrawValidatorSet'],
   ...['prePrepare', 'prepare', 'commit', 'checkpoint', 'viewChange', 'newView'],
 ]);
 

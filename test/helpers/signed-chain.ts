@@ -1,6 +1,7 @@
 /** A small chain whose headers are certified with real Ed25519 keys, for tests of what clients check. */
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import {
+  firstValidatorSet,
   encodeBlockHeader,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
@@ -114,7 +115,7 @@ export class SignedChain {
     this.keys = keys;
     this.genesis = genesis;
     this.chainId = header.chainId;
-    this.set = { validators: genesis.validators };
+    this.set = firstValidatorSet(genesis.validators);
     this.#setKeys.set(this.set, keys);
     this.genesisHeader = encodeBlockHeader(header);
     this.genesisDigest = headerDigest(this.genesisHeader);
@@ -146,7 +147,7 @@ export class SignedChain {
         pipelineWindowBlocks: 4,
       },
     };
-    const setHash = validatorSetHash({ validators: genesis.validators });
+    const setHash = validatorSetHash(firstValidatorSet(genesis.validators));
     const store = new TreeStore();
     const root = new StateTree({ maxBytes: 0 });
     const empty = await root.update(store, undefined, asHeight(0), new Map());
@@ -173,10 +174,12 @@ export class SignedChain {
     );
   }
 
-  /** A set of other validators. */
+  /** A set of other validators that the next block may hand over to. */
   addSet(seedBytes: readonly number[]): ValidatorSet {
     const keys = seedBytes.map(testKey);
     const set = {
+      epoch: this.set.epoch + 1,
+      activationHeight: asHeight(this.#previous.header.height + 2),
       validators: keys.map(({ publicKey }, index) => ({
         id: `new-validator-${index}`,
         member: 'bank-alpha',

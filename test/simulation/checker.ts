@@ -2,7 +2,7 @@
  * What must hold, watched all the time from outside the driver: one chain, real certificates, each transaction once,
  * the results that the model gives, no correct replica that contradicts itself, evidence against the guilty only.
  */
-import { decodeBlockHeader, decodeTransactionResult } from '../../src/codec/index.js';
+import { firstValidatorSet, decodeBlockHeader, decodeTransactionResult } from '../../src/codec/index.js';
 import type { ConsensusMessage, Evidence, Genesis, SignedVote, VotePhase } from '../../src/codec/model.js';
 import { decodeNewView, decodeViewChange } from '../../src/codec/index.js';
 import {
@@ -58,7 +58,7 @@ export class Checker {
   constructor(options: CheckerOptions) {
     this.#options = options;
     this.#chainId = genesisChainId(options.genesis);
-    this.#setHash = validatorSetHash({ validators: options.genesis.validators });
+    this.#setHash = validatorSetHash(firstValidatorSet(options.genesis.validators));
     this.#model = new LedgerModel(this.#chainId, options.genesis.parameters.validityWindowBlocks);
   }
 

@@ -151,6 +151,15 @@ export const resultTexts: Readonly<Record<ResultCode, string>> = {
   INSUFFICIENT_FUNDS: 'The account that pays does not hold enough.',
   AMOUNT_OVERFLOW: 'The account that is paid would hold more than an account can.',
   SAME_ACCOUNT: 'The account that pays and the one that is paid are the same.',
+  NOT_A_VALIDATOR: 'What it speaks for is no validator in force, or is not run by the sender.',
+  VALIDATOR_NOT_AUTHORIZED: "The validator's key in force has not signed it.",
+  VALIDATOR_SET_CHANGED: 'The proposal is for another validator set than the one in force.',
+  VALIDATOR_SET_UNCHANGED: 'The proposal is the validator set in force.',
+  CHANGE_SCHEDULED: 'A decided change of the validators waits for its height.',
+  UNKNOWN_PROPOSAL: 'There is no such proposal, or its content is another one.',
+  PROPOSAL_EXPIRED: 'The proposal has expired.',
+  ALREADY_APPROVED: 'The validator has approved the proposal before.',
+  HEIGHT_OUT_OF_RANGE: 'A height of the proposal is in the past or too far ahead.',
 };
 
 function heightsOf(reports: readonly PaymentReport[]): string {

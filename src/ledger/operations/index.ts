@@ -4,12 +4,15 @@
  */
 import type { Operation } from '../../codec/index.js';
 import type { OperationHandler } from '../types.js';
+import { approveValidatorSet } from './approve-validator-set.js';
 import { burn } from './burn.js';
 import { createAccount } from './create-account.js';
 import { createAsset } from './create-asset.js';
 import { mint } from './mint.js';
+import { proposeValidatorSet } from './propose-validator-set.js';
 import { registerMember } from './register-member.js';
 import { transfer } from './transfer.js';
+import { withdrawValidatorSet } from './withdraw-validator-set.js';
 
 const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> } = {
   registerMember,
@@ -18,6 +21,9 @@ const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> }
   mint,
   burn,
   transfer,
+  proposeValidatorSet,
+  approveValidatorSet,
+  withdrawValidatorSet,
 };
 
 /** The rules of an operation. To be used with that operation only: the table pairs each kind with its own handler. */

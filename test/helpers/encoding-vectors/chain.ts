@@ -1,7 +1,7 @@
 /** The chain that the vectors are about: its genesis, its records, and its first block. */
 import * as codec from '../../../src/codec/index.js';
-import type { Genesis, Operation, ResultCode } from '../../../src/codec/index.js';
-import { merkleLeafHash, merkleRoot, StateTree } from '../../../src/crypto/index.js';
+import type { Genesis, Operation, ResultCode, TransactionPayload } from '../../../src/codec/index.js';
+import { merkleLeafHash, merkleRoot, StateTree, validatorSetHash } from '../../../src/crypto/index.js';
 import { genesisHeader, genesisWrites } from '../../../src/ledger/index.js';
 import {
   asAmount,
@@ -254,6 +254,54 @@ function addRecords(recorder: VectorRecorder, genesis: Genesis): Uint8Array {
     genesis.parameters,
     codec.encodeParameters(genesis.parameters),
   );
+  const validators = genesis.validators.map((validator, index) =>
+    index === 0 ? { ...validator, address: 'validator-0.bank-alpha.example:7400' } : validator,
+  );
+  const nextSet = { validators, epoch: 1, activationHeight: asHeight(70) };
+  recorder.add(
+    'validator set of epoch 1',
+    ledger('ValidatorSet'),
+    nextSet,
+    codec.encodeValidatorSet(nextSet),
+  );
+  const propose = {
+    kind: 'proposeValidatorSet',
+    validator: 'validator-1',
+    baseValidatorSetHash: validatorSetHash(codec.firstValidatorSet(genesis.validators)),
+    validators,
+    notBeforeHeight: asHeight(70),
+    expiresHeight: asHeight(1000),
+  } as const;
+  const proposal = { proposal: propose, approvals: ['validator-0', 'validator-1'] };
+  recorder.add(
+    'validator set proposal',
+    ledger('ValidatorSetProposal'),
+    proposal,
+    codec.encodeValidatorSetProposal(proposal),
+  );
+  const proposalHash = asHash(
+    recorder.hash(
+      'validator set proposal hash',
+      codec.tags.validatorSetProposal,
+      codec.encodeProposeValidatorSet(propose),
+    ),
+  );
+  const governance: TransactionPayload = {
+    sender: 'bank-alpha',
+    idempotencyKey: new Uint8Array(16).fill(0x60),
+    validUntilHeight: asHeight(100),
+    operations: [
+      propose,
+      { kind: 'approveValidatorSet', validator: 'validator-2', proposer: 'validator-1', proposalHash },
+      { kind: 'withdrawValidatorSet', validator: 'validator-3' },
+    ],
+  };
+  recorder.add(
+    'payload: validator set',
+    ledger('TransactionPayload'),
+    governance,
+    codec.encodeTransactionPayload(governance),
+  );
   for (const member of genesis.members)
     recorder.add(`member ${member.member}`, ledger('Member'), member, codec.encodeMember(member));
   for (const account of genesis.accounts)
@@ -270,7 +318,7 @@ export async function buildVectorChain(recorder: VectorRecorder): Promise<Vector
   const genesis = buildGenesis(validatorKeys, memberKeys);
   const genesisBytes = recorder.add('genesis', ledger('Genesis'), genesis, codec.encodeGenesis(genesis));
   const chainId = asChainId(recorder.hash('chain id', codec.tags.genesis, genesisBytes));
-  const set = { validators: genesis.validators };
+  const set = codec.firstValidatorSet(genesis.validators);
   const setBytes = recorder.add('validator set', ledger('ValidatorSet'), set, codec.encodeValidatorSet(set));
   const setHash = asHash(recorder.hash('validator set hash', codec.tags.validatorSet, setBytes));
 

@@ -45,6 +45,25 @@ export async function buildProofs(
       },
     });
   }
+  const changes = {
+    changes: [
+      {
+        header: headerBytes,
+        certificate,
+        validatorSet: codec.encodeValidatorSet({
+          validators: genesis.validators.slice(1),
+          epoch: 1,
+          activationHeight: asHeight(2),
+        }),
+      },
+    ],
+  };
+  recorder.add(
+    'validator set changes',
+    ledger('ValidatorSetChanges'),
+    changes,
+    codec.encodeValidatorSetChanges(changes),
+  );
   recorder.add('receipt', ledger('Receipt'), receiptOf(4), codec.encodeReceipt(receiptOf(4)));
   const [zero, one, three] = certificate.signatures;
   const withSignatures = (...list: readonly VoteSignature[]): Receipt => ({

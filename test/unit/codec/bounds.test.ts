@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  firstValidatorSet,
   bounds,
   CodecError,
   decodeAccount,
@@ -121,7 +122,7 @@ const inSupply = refuses(encodeSupply, decodeSupply, { issued: 5n, burned: 2n })
 const inBalance = refuses(encodeBalance, decodeBalance, { amount: amount(1n) });
 const inApplied = refuses(encodeAppliedBlock, decodeAppliedBlock, { idempotencyHashes: [] });
 const inParameters = refuses(encodeParameters, decodeParameters, parameters);
-const inSet = refuses(encodeValidatorSet, decodeValidatorSet, { validators: [validator(1)] });
+const inSet = refuses(encodeValidatorSet, decodeValidatorSet, firstValidatorSet([validator(1)]));
 const inGenesis = refuses(encodeGenesis, decodeGenesis, genesis);
 const inViewChange = refuses(encodeViewChange, decodeViewChange, viewChange);
 const inNewView = refuses(encodeNewView, decodeNewView, newView);

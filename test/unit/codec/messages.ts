@@ -63,6 +63,12 @@ export const messages: readonly MessageCase[] = [
   ),
   messageCase(ledger('Receipt'), codec.encodeReceipt, codec.decodeReceipt, arbitraries.receipt),
   messageCase(ledger('StateProof'), codec.encodeStateProof, codec.decodeStateProof, arbitraries.stateProof),
+  messageCase(
+    ledger('ValidatorSetChanges'),
+    codec.encodeValidatorSetChanges,
+    codec.decodeValidatorSetChanges,
+    arbitraries.validatorSetChanges,
+  ),
   messageCase(ledger('Member'), codec.encodeMember, codec.decodeMember, arbitraries.member),
   messageCase(ledger('Account'), codec.encodeAccount, codec.decodeAccount, arbitraries.account),
   messageCase(ledger('Asset'), codec.encodeAsset, codec.decodeAsset, arbitraries.asset),
@@ -80,6 +86,12 @@ export const messages: readonly MessageCase[] = [
     codec.encodeValidatorSet,
     codec.decodeValidatorSet,
     arbitraries.validatorSet,
+  ),
+  messageCase(
+    ledger('ValidatorSetProposal'),
+    codec.encodeValidatorSetProposal,
+    codec.decodeValidatorSetProposal,
+    arbitraries.validatorSetProposal,
   ),
   messageCase(ledger('Genesis'), codec.encodeGenesis, codec.decodeGenesis, arbitraries.genesis),
   messageCase(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import {
+  firstValidatorSet,
   decodeConsensusMessage,
   encodeConsensusMessage,
   encodeNewView,
@@ -54,8 +55,8 @@ const validators = secrets.map((secret, index) => ({
 }));
 const real: ConsensusConfig = {
   ...testConfig({ n: 4 }, 0),
-  validatorSet: { validators },
-  validatorSetHash: validatorSetHash({ validators }),
+  validatorSet: firstValidatorSet(validators),
+  validatorSetHash: validatorSetHash(firstValidatorSet(validators)),
 };
 
 function sign(signer: number, statement: Statement, config = real): ConsensusMessage {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import {
+  firstValidatorSet,
   encodeCheckpointStatement,
   encodeValidatorSet,
   encodeVoteStatement,
@@ -63,7 +64,7 @@ describe('ids and signing preimages', () => {
     const vote = { ...checkpoint, phase: 'commit', view: asView(4) } as const;
     expect(toHex(voteSigningBytes(vote))).toBe(joined(text('quaestor/vote/v1'), encodeVoteStatement(vote)));
     expect(voteSigningBytes({ ...vote, phase: 'prepare' })).not.toEqual(voteSigningBytes(vote));
-    const set = { validators: [{ id: 'v0', member: 'bank-a', publicKey: asPublicKey(bytes(6)) }] };
+    const set = firstValidatorSet([{ id: 'v0', member: 'bank-a', publicKey: asPublicKey(bytes(6)) }]);
     expect(toHex(validatorSetHash(set))).toBe(
       hashOf(text('quaestor/validator-set/v1'), encodeValidatorSet(set)),
     );

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeBalance, decodeSupply, encodeGenesis, type Genesis } from '../../../src/codec/index.js';
+import {
+  firstValidatorSet,
+  decodeBalance,
+  decodeSupply,
+  encodeGenesis,
+  type Genesis,
+} from '../../../src/codec/index.js';
 import { chainIdOf, merkleRoot, validatorSetHash } from '../../../src/crypto/index.js';
 import { checkInvariants, genesisHeader, genesisWrites, stateKeys } from '../../../src/ledger/index.js';
 import { asAmount, asHash, asHeight, limits } from '../../../src/types/index.js';
@@ -106,7 +112,7 @@ describe('genesisHeader', () => {
   it('is fixed by the genesis and the root of its state', () => {
     const genesis = testGenesis();
     const stateRoot = asHash(new Uint8Array(32).fill(9));
-    const set = validatorSetHash({ validators: genesis.validators });
+    const set = validatorSetHash(firstValidatorSet(genesis.validators));
     const empty = merkleRoot([]);
     expect(genesisHeader(genesis, stateRoot)).toEqual({
       version: 1,
