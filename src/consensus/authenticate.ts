@@ -71,7 +71,10 @@ export interface PendingAuthentication<V = VerifiedMessage> {
 }
 
 type Parsed<V> = Result<PendingAuthentication<V>, AuthenticationError>;
-type Config = Pick<ConsensusConfig, 'chainId' | 'validatorSet' | 'validatorSetHash' | 'pipelineWindow'>;
+type Config = Pick<
+  ConsensusConfig,
+  'chainId' | 'validatorSet' | 'validatorSetHash' | 'pipelineWindow' | 'predecessor'
+>;
 
 /** Checks the structure of a message and lists the signatures that it stands on, nested ones included. */
 export function beginAuthentication(
@@ -188,7 +191,8 @@ function parseHeader(
   if (!equalBytes(header.chainId, config.chainId)) return err('wrongChain');
   if (!equalBytes(header.validatorSetHash, config.validatorSetHash)) return err('wrongValidatorSet');
   const isProposer = header.proposer === primaryOf(config, header.view);
-  if (header.height === 0 || header.view > view || !isProposer) return err('wrongHeader');
+  const first = Math.max(1, config.validatorSet.activationHeight);
+  if (header.height < first || header.view > view || !isProposer) return err('wrongHeader');
   return ok({ header, headerBytes, digest: headerDigest(headerBytes) });
 }
 
@@ -239,14 +243,27 @@ function quorumChecks(
   return ok(checks);
 }
 
-/** The signatures that a commit certificate stands on: exactly a quorum of different validators. */
+/**
+ * The signatures that a commit certificate stands on: exactly a quorum of different validators of the set that decides
+ * its height. That is this set, or for the last block before it the set before; no other height is accepted.
+ */
 export function commitCertificateChecks(
   certificate: CommitCertificate,
-  config: Pick<ConsensusConfig, 'chainId' | 'validatorSet' | 'validatorSetHash' | 'pipelineWindow'>,
+  config: Config,
 ): Result<readonly SignatureCheck[], AuthenticationError> {
-  if (certificate.height === 0) return err('wrongHeader');
-  const quorum = quorumOf(config.validatorSet.validators.length);
-  return quorumChecks(config, 'commit', certificate, certificate.signatures, quorum);
+  const electorate = electorateOf(config, certificate.height);
+  if (electorate === undefined) return err('wrongHeader');
+  const quorum = quorumOf(electorate.validatorSet.validators.length);
+  return quorumChecks(electorate, 'commit', certificate, certificate.signatures, quorum);
+}
+
+function electorateOf(config: Config, height: Height): Config | undefined {
+  const { activationHeight } = config.validatorSet;
+  if (height === 0) return undefined;
+  if (height >= activationHeight) return config;
+  const { predecessor } = config;
+  if (predecessor === undefined || height + 1 < activationHeight) return undefined;
+  return { chainId: config.chainId, pipelineWindow: config.pipelineWindow, ...predecessor };
 }
 
 /** Reads a prepared certificate: the primary's pre-prepare, and prepares of exactly quorum - 1 others. */
@@ -286,6 +303,8 @@ export function parseViewChange(signed: SignedViewChange, config: Config): Parse
   const own = checkOf(config, validator, viewChangeSigningBytes(signed.viewChange), signed.signature);
   if (!own.ok) return own;
   const checks: SignatureCheck[] = [own.value];
+  // Who votes in this set has the last block of the set before.
+  if (committed === undefined && config.validatorSet.activationHeight > 1) return err('wrongOrder');
   if (committed !== undefined) {
     const base = commitCertificateChecks(committed, config);
     if (!base.ok) return base;

@@ -46,7 +46,8 @@ export function catchUpAfterStall(state: ReplicaState): void {
 /** Starts a catch-up that is wanted. A peer that lies about its height costs an attempt, ever less often. */
 export function updateSync(state: ReplicaState, out: Outbox): void {
   const { sync } = state;
-  if (!sync.wanted || sync.running || state.halted) return;
+  // What is above the last block of the validator set is for the next one to ask for.
+  if (!sync.wanted || sync.running || state.halted || state.decided.last) return;
   if (sync.ticksToSkip > 0) {
     sync.wanted = false;
     return;

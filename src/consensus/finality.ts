@@ -9,6 +9,7 @@ import {
   findBlock,
   forgetBlock,
   halt,
+  handsOver,
   maxCertifiedAhead,
   offset,
   slotAt,
@@ -59,7 +60,7 @@ export function requestExecution(
 
 /** Makes final, in order, what has a certificate and was executed here with the certified roots. */
 export function decideReady(state: ReplicaState, out: Outbox): void {
-  while (!state.halted) {
+  while (!state.halted && !state.decided.last) {
     const slot = state.slots.get(offset(state.decided.height, 1));
     const certificate = slot?.certificate;
     if (slot === undefined || certificate === undefined) return;
@@ -90,7 +91,13 @@ export function decideReady(state: ReplicaState, out: Outbox): void {
       requestExecution(out, known, sourceOf(state, slot, certificate), false);
       return;
     }
-    state.decided = { height: slot.height, digest: certificate.digest, timeMs: header.timeMs, certificate };
+    state.decided = {
+      height: slot.height,
+      digest: certificate.digest,
+      timeMs: header.timeMs,
+      certificate,
+      last: handsOver(state, header),
+    };
     state.attempts = 0;
     state.progressed = true;
     state.timers.restartView = true;

@@ -39,6 +39,9 @@ export interface EncodedLogRecord {
 }
 
 const version = 1;
+/** Version of records that belong to a validator set: its epoch comes first. In version 1 there was but one. */
+const epochVersion = 2;
+const epochRecords: ReadonlySet<string> = new Set(['view', 'newView', 'newViewDraft']);
 const noHeight = asHeight(0);
 /** Stands for a list of transaction hashes that is not known. */
 const unknownCount = 0xffff_ffff;
@@ -47,7 +50,7 @@ const unknownCount = 0xffff_ffff;
 export function encodeLogRecord(record: LogRecord): EncodedLogRecord {
   switch (record.kind) {
     case 'view':
-      return entry('view', noHeight, uint48(record.view), Uint8Array.of(record.changing ? 1 : 0));
+      return ofEpoch('view', record.epoch, uint48(record.view), Uint8Array.of(record.changing ? 1 : 0));
     case 'vote':
       return entry(`vote/${record.phase}`, record.height, uint48(record.view), record.digest);
     case 'block': {
@@ -59,12 +62,12 @@ export function encodeLogRecord(record: LogRecord): EncodedLogRecord {
     case 'prepared':
       return entry('prepared', record.height, sized(encodePreparedCertificate(record.certificate)));
     case 'newView':
-      return entry('newView', noHeight, sized(encodeSignedNewView(record.message)));
+      return ofEpoch('newView', record.epoch, sized(encodeSignedNewView(record.message)));
     case 'newViewDraft': {
       const { view, viewChanges, reproposals } = record.statement;
-      return entry(
+      return ofEpoch(
         'newViewDraft',
-        noHeight,
+        record.epoch,
         uint48(view),
         uint32(viewChanges.length),
         ...viewChanges.map((viewChange) => sized(encodeSignedViewChange(viewChange))),
@@ -80,9 +83,11 @@ export function decodeLogRecord(encoded: EncodedLogRecord): Result<LogRecord, st
   const { name, height, value } = encoded;
   try {
     const reader = new LogReader(value);
-    if (reader.uint(1) !== version)
-      return err(`The log record "${name}" has a format that this version does not know.`);
-    const record = readRecord(name, height, reader);
+    const format = reader.uint(1);
+    const known = epochRecords.has(name) ? format === version || format === epochVersion : format === version;
+    if (!known) return err(`The log record "${name}" has a format that this version does not know.`);
+    const epoch = format === epochVersion ? reader.uint(6) : 0;
+    const record = readRecord(name, height, epoch, reader);
     if (record === undefined)
       return err(`The log record "${name}" is of a kind that this version does not know.`);
     reader.end();
@@ -93,10 +98,10 @@ export function decodeLogRecord(encoded: EncodedLogRecord): Result<LogRecord, st
   }
 }
 
-function readRecord(name: string, height: Height, reader: LogReader): LogRecord | undefined {
+function readRecord(name: string, height: Height, epoch: number, reader: LogReader): LogRecord | undefined {
   switch (name) {
     case 'view':
-      return { kind: 'view', view: reader.view(), changing: reader.flag() };
+      return { kind: 'view', epoch, view: reader.view(), changing: reader.flag() };
     case 'vote/prePrepare':
     case 'vote/prepare':
     case 'vote/commit': {
@@ -113,9 +118,9 @@ function readRecord(name: string, height: Height, reader: LogReader): LogRecord 
         certificate: reader.decoded(reader.sized(), decodePreparedCertificate),
       };
     case 'newView':
-      return { kind: 'newView', message: reader.decoded(reader.sized(), decodeSignedNewView) };
+      return { kind: 'newView', epoch, message: reader.decoded(reader.sized(), decodeSignedNewView) };
     case 'newViewDraft':
-      return readDraft(reader);
+      return readDraft(epoch, reader);
     default:
       return undefined;
   }
@@ -137,7 +142,7 @@ function readBlock(height: Height, reader: LogReader): LogRecord {
   };
 }
 
-function readDraft(reader: LogReader): LogRecord {
+function readDraft(epoch: number, reader: LogReader): LogRecord {
   const view = reader.view();
   const viewChanges: SignedViewChange[] = [];
   for (let left = reader.count(limits.maxValidators); left > 0; left--) {
@@ -147,11 +152,19 @@ function readDraft(reader: LogReader): LogRecord {
   for (let left = reader.count(2 * limits.maxPipelineWindow); left > 0; left--) {
     reproposals.push({ height: asHeight(reader.uint(6)), digest: reader.digest() });
   }
-  return { kind: 'newViewDraft', statement: { kind: 'newView', view, viewChanges, reproposals } };
+  return { kind: 'newViewDraft', epoch, statement: { kind: 'newView', view, viewChanges, reproposals } };
 }
 
 function entry(name: string, height: Height, ...parts: readonly Uint8Array[]): EncodedLogRecord {
   return { name, height, value: concatBytes(Uint8Array.of(version), ...parts) };
+}
+
+function ofEpoch(name: string, epoch: number, ...parts: readonly Uint8Array[]): EncodedLogRecord {
+  return {
+    name,
+    height: noHeight,
+    value: concatBytes(Uint8Array.of(epochVersion), uint48(epoch), ...parts),
+  };
 }
 
 /** Big-endian. */

@@ -4,6 +4,7 @@ import { reportEquivocation } from './evidence.js';
 import { requestExecution } from './finality.js';
 import type { Outbox } from './outbox.js';
 import {
+  handsOver,
   haltAsDouble,
   highestKept,
   highestVotable,
@@ -107,14 +108,16 @@ interface Parent {
   readonly executed: boolean;
 }
 
-/** What a block of a height has to stand on: the final block, else the one accepted below in this view. */
+/** What a block of a height has to stand on: the final block, else the one accepted below in this view. Nothing stands
+ * on the last block of a validator set: the heights above are for the next one. */
 function parentOf(state: ReplicaState, slot: Slot): Parent | undefined {
   const { decided } = state;
   if (slot.height === decided.height + 1) {
+    if (decided.last) return undefined;
     return { digest: decided.digest, timeMs: decided.timeMs, executed: true };
   }
   const below = state.slots.get(offset(slot.height, -1))?.accepted?.known;
-  if (below === undefined) return undefined;
+  if (below === undefined || handsOver(state, below.block.header)) return undefined;
   return {
     digest: below.block.digest,
     timeMs: below.block.header.timeMs,
@@ -170,7 +173,6 @@ function freshProblem(state: ReplicaState, block: BlockRef, parent: Parent): str
   // A block of a lower view is proposed again by the new-view alone.
   if (header.view !== state.view) return 'view';
   if (header.height <= state.inheritedHeight) return 'inherited';
-  if (!equalBytes(header.nextValidatorSetHash, state.config.validatorSetHash)) return 'validatorSet';
   if (header.transactionCount === 0) return 'empty';
   if (header.timeMs <= parent.timeMs) return 'time';
   return linkProblem(block, parent);
@@ -195,7 +197,7 @@ export function updateBuildOrder(state: ReplicaState, out: Outbox): void {
 }
 
 function nextOrder(state: ReplicaState): BuildOrder | undefined {
-  if (!isActivePrimary(state)) return undefined;
+  if (!isActivePrimary(state) || state.decided.last) return undefined;
   let parent: { digest: Digest; timeMs: number } = state.decided;
   let height = offset(state.decided.height, 1);
   for (;;) {
@@ -209,7 +211,7 @@ function nextOrder(state: ReplicaState): BuildOrder | undefined {
       break;
     }
     const { known } = slot.accepted;
-    if (known.execution !== 'valid') return undefined;
+    if (known.execution !== 'valid' || handsOver(state, known.block.header)) return undefined;
     parent = { digest: known.block.digest, timeMs: known.block.header.timeMs };
     height = offset(height, 1);
   }

@@ -1,11 +1,12 @@
 import { equalBytes, invariant, toHex, unreachable } from '../types/index.js';
 import { catchUpToBase, endSync, updateSync } from './catch-up.js';
 import { castCheckpoint, receiveCheckpoint, updateQuorumDurable } from './checkpoint.js';
+import { enterEpoch } from './epoch.js';
 import { discardBlocks, learnCertificate } from './finality.js';
 import { Outbox } from './outbox.js';
 import { proposeBuilt, receivePrePrepare, updateBuildOrder } from './proposals.js';
 import { restoreState } from './restart.js';
-import { learnBlock, maxCertifiedAhead, type KnownBlock, type ReplicaState } from './state.js';
+import { handsOver, learnBlock, maxCertifiedAhead, type KnownBlock, type ReplicaState } from './state.js';
 import { receiveStatus } from './status.js';
 import { heardFrom, overdue, setDemand, timerFired, updateTimers } from './timers.js';
 import type { ConsensusConfig, ConsensusEffect, ConsensusEvent, RestoredState } from './types.js';
@@ -36,9 +37,9 @@ export function createReplica(config: ConsensusConfig, restored: RestoredState):
 export function step(state: ReplicaState, event: ConsensusEvent): Step {
   if (state.halted) return { state, effects: [] };
   const out = new Outbox();
-  handle(state, out, event);
-  settle(state, out);
-  return { state, effects: out.finish() };
+  const current = handle(state, out, event);
+  settle(current, out);
+  return { state: current, effects: out.finish() };
 }
 
 /** What follows from the state, whatever the event was. */
@@ -51,52 +52,40 @@ function settle(state: ReplicaState, out: Outbox): void {
   updateTimers(state, out);
 }
 
-function handle(state: ReplicaState, out: Outbox, event: ConsensusEvent): void {
+/** The state to go on with: another one than before when the next validator set takes over. */
+function handle(state: ReplicaState, out: Outbox, event: ConsensusEvent): ReplicaState {
   switch (event.kind) {
     case 'message':
       heardFrom(state, event.from);
-      {
-        handleMessage(state, out, event);
-        return;
-      }
+      handleMessage(state, out, event);
+      return state;
     case 'status':
       heardFrom(state, event.from);
-      {
-        receiveStatus(state, out, event.from, event.status);
-        return;
-      }
-    case 'built': {
+      receiveStatus(state, out, event.from, event.status);
+      return state;
+    case 'built':
       proposeBuilt(state, out, event);
-      return;
-    }
-    case 'executed': {
+      return state;
+    case 'executed':
       handleExecuted(state, event);
-      return;
-    }
-    case 'committed': {
-      handleCommitted(state, out, event);
-      return;
-    }
-    case 'certified': {
+      return state;
+    case 'committed':
+      return handleCommitted(state, out, event);
+    case 'certified':
       handleCertified(state, out, event);
-      return;
-    }
-    case 'syncEnded': {
+      return state;
+    case 'syncEnded':
       endSync(state);
-      return;
-    }
-    case 'demand': {
+      return state;
+    case 'demand':
       setDemand(state, event.pending);
-      return;
-    }
-    case 'overdue': {
+      return state;
+    case 'overdue':
       overdue(state, out);
-      return;
-    }
-    case 'timer': {
+      return state;
+    case 'timer':
       timerFired(state, out, event.timer);
-      return;
-    }
+      return state;
     default:
       return unreachable(event);
   }
@@ -149,9 +138,9 @@ function handleExecuted(
 function handleCommitted(
   state: ReplicaState,
   out: Outbox,
-  { height, digest }: Extract<ConsensusEvent, { readonly kind: 'committed' }>,
-): void {
-  if (height <= state.durable.height || height > state.decided.height) return;
+  { height, digest, next }: Extract<ConsensusEvent, { readonly kind: 'committed' }>,
+): ReplicaState {
+  if (height <= state.durable.height || height > state.decided.height) return state;
   const slot = state.slots.get(height);
   const known = state.blocks.get(toHex(digest));
   invariant(
@@ -163,6 +152,7 @@ function handleCommitted(
     digest,
     timeMs: known.block.header.timeMs,
     certificate: slot.certificate,
+    last: handsOver(state, known.block.header),
   };
   const rivals: KnownBlock[] = [];
   for (const [key, other] of state.blocks) {
@@ -176,7 +166,17 @@ function handleCommitted(
   for (const below of state.slots.keys()) if (below <= height) state.slots.delete(below);
   discardBlocks(state, out, rivals);
   updateQuorumDurable(state);
+  if (state.durable.last) {
+    const named = known.block.header.nextValidatorSetHash;
+    invariant(
+      next !== undefined && equalBytes(next.validatorSetHash, named),
+      'with the last block of a validator set comes the set that its header names',
+    );
+    return enterEpoch(state, out, next);
+  }
+  invariant(next === undefined, 'only the last block of a validator set comes with another set');
   castCheckpoint(state, out);
+  return state;
 }
 
 function handleCertified(

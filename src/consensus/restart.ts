@@ -33,6 +33,7 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
   let newView: SignedNewView | undefined;
   let draft: NewViewStatement | undefined;
   for (const record of restored.log) {
+    if ('epoch' in record && isOfEarlierSet(record.epoch, config)) continue;
     switch (record.kind) {
       case 'view':
         state.view = record.view;
@@ -69,6 +70,16 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
   if (state.changing) askAgain(state, out, draft);
   else sayAgain(state, out, votes);
   return state;
+}
+
+/** Views of a set whose last block is on disk mean nothing any more; the log keeps them until the next set writes its
+ * own. */
+function isOfEarlierSet(epoch: number, { validatorSet }: ConsensusConfig): boolean {
+  invariant(
+    epoch <= validatorSet.epoch,
+    'a validator set is logged only after the last block of the one before',
+  );
+  return epoch < validatorSet.epoch;
 }
 
 function restoreBlock(state: ReplicaState, block: BlockRef): void {

@@ -2,6 +2,7 @@
  * What a replica knows. `step` owns the value and changes it in place; nothing else does. Plain data: no I/O, no clock.
  */
 import type {
+  BlockHeader,
   Checkpoint,
   Commit,
   CommitCertificate,
@@ -43,6 +44,8 @@ export interface Tip {
   readonly timeMs: number;
   /** Absent at height 0. */
   readonly certificate: CommitCertificate | undefined;
+  /** It is the last block of the validator set: nothing stands on it before it is on disk and the next set takes over. */
+  readonly last: boolean;
 }
 
 /** A block with what is known about its execution. `running` remembers whether local policy is judged as well. */
@@ -184,6 +187,7 @@ export function emptyState(config: ConsensusConfig, committed: RestoredState['co
     digest: committed.digest,
     timeMs: committed.timeMs,
     certificate: committed.certificate,
+    last: false,
   };
   return {
     config,
@@ -226,6 +230,14 @@ export function emptyState(config: ConsensusConfig, committed: RestoredState['co
     overduePatience: 1,
     periodsWithoutOverdue: 0,
   };
+}
+
+/** Whether a block of this validator set is its last: its header names another set for the next height. */
+export function handsOver(
+  { config }: Pick<ReplicaState, 'config'>,
+  header: Pick<BlockHeader, 'nextValidatorSetHash'>,
+): boolean {
+  return !equalBytes(header.nextValidatorSetHash, config.validatorSetHash);
 }
 
 /** Primary of a view: `validators[view mod n]`. */

@@ -29,6 +29,8 @@ export function receiveStatus(
   state.peers.set(from, status);
   noteClaim(state, from, status.committedHeight);
   updateQuorumDurable(state);
+  // Still with the validator set before: it needs blocks, not views.
+  if (status.committedHeight + 1 < state.config.validatorSet.activationHeight) return;
   const lacksView = status.view < state.view || (status.view === state.view && status.viewChangeInProgress);
   if (lacksView || (state.changing && status.view === state.view)) helpWithView(state, out, from);
   if (status.stableCheckpointHeight < state.stableCheckpoint) helpWithCheckpoint(state, out, from);
@@ -44,6 +46,9 @@ function helpWithCheckpoint(state: ReplicaState, out: Outbox, peer: ValidatorInd
 
 /** What an operator wants to see of the protocol. */
 export interface ConsensusSnapshot {
+  /** Number of the validator set, and the first height that it decides. */
+  readonly epoch: number;
+  readonly activationHeight: Height;
   readonly view: View;
   readonly viewChangeInProgress: boolean;
   readonly primary: ValidatorIndex;
@@ -71,7 +76,10 @@ export interface ConsensusSnapshot {
 export function consensusSnapshot(state: ReplicaState): ConsensusSnapshot {
   const primary = primaryOf(state, state.view);
   const low = lowWatermark(state);
+  const { epoch, activationHeight } = state.config.validatorSet;
   return {
+    epoch,
+    activationHeight,
     view: state.view,
     viewChangeInProgress: state.changing,
     primary,

@@ -157,7 +157,8 @@ export function viewTimeoutMs(state: ReplicaState): number {
  * or a higher one, so that no replica runs ahead of those that can follow (Castro and Liskov, OSDI 1999, §4.5.2).
  */
 function wantsViewTimer(state: ReplicaState): boolean {
-  if (!isVoter(state) || state.n === 1) return false;
+  // Nothing can be asked of the primary while the next validator set waits for the disk.
+  if (!isVoter(state) || state.n === 1 || state.decided.last) return false;
   if (state.changing) return supportersOfView(state) >= state.quorum;
   return state.demand || hasInFlight(state);
 }

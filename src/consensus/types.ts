@@ -20,11 +20,24 @@ import type {
 } from '../codec/model.js';
 import type { ChainId, Digest, Hash, Height, ValidatorIndex, View } from '../types/index.js';
 
-/** What a replica is told once, at start. */
+/** A validator set with its hash. */
+export interface Electorate {
+  readonly validatorSet: ValidatorSet;
+  readonly validatorSetHash: Hash;
+}
+
+/** The set that takes over, and this replica's place in it: undefined when it has none. */
+export interface NextEpoch extends Electorate {
+  readonly self: ValidatorIndex | undefined;
+}
+
+/** What a replica is told at start, and of a new validator set when that takes over. */
 export interface ConsensusConfig {
   readonly chainId: ChainId;
   readonly validatorSet: ValidatorSet;
   readonly validatorSetHash: Hash;
+  /** Set that decides the heights below this one's first; absent for the set of the genesis. */
+  readonly predecessor?: Electorate;
   /** Own index, or undefined for an observer, which never votes. */
   readonly self: ValidatorIndex | undefined;
   /** Most heights in flight above the last committed one; 1 switches pipelining off. */
@@ -109,8 +122,14 @@ export type ConsensusEvent =
       readonly outcome: 'valid' | 'invalid' | 'refused';
       readonly reason?: string;
     }
-  /** Answer to a `commit` effect: the block is durable. */
-  | { readonly kind: 'committed'; readonly height: Height; readonly digest: Digest }
+  /** Answer to a `commit` effect: the block is durable. `next` goes with the last block of a validator set, the one whose
+   * header names another next set; from then on everything said to the replica and by it is of that set. */
+  | {
+      readonly kind: 'committed';
+      readonly height: Height;
+      readonly digest: Digest;
+      readonly next?: NextEpoch;
+    }
   /** A block with a verified commit certificate, from catch-up, in order of height. The next ones may follow before
    * this one is committed, at most `maxCertifiedAhead` of them. */
   | { readonly kind: 'certified'; readonly block: BlockRef; readonly certificate: CommitCertificate }
@@ -150,10 +169,10 @@ export interface NewViewStatement {
 export type OutboundMessage = PrePrepare | Prepare | Commit | Checkpoint | SignedViewChange | SignedNewView;
 
 /** What must be on disk before a statement leaves, and what a restart reads. Values are replaced by later ones of the
- * same `kind` (and height). */
+ * same `kind` (and height). `epoch` is that of the validator set: views start over with each. */
 export type LogRecord =
   /** Highest view entered or asked for. `changing`: a view-change for it was sent, so no vote in a lower view. */
-  | { readonly kind: 'view'; readonly view: View; readonly changing: boolean }
+  | { readonly kind: 'view'; readonly epoch: number; readonly view: View; readonly changing: boolean }
   /** The highest vote per height and phase. */
   | {
       readonly kind: 'vote';
@@ -167,9 +186,9 @@ export type LogRecord =
   /** The prepared certificate of the highest view per height. */
   | { readonly kind: 'prepared'; readonly height: Height; readonly certificate: PreparedCertificate }
   /** Proof that the current view started. */
-  | { readonly kind: 'newView'; readonly message: SignedNewView }
+  | { readonly kind: 'newView'; readonly epoch: number; readonly message: SignedNewView }
   /** What this replica is about to sign as primary of a view that starts: after a restart it says exactly this again. */
-  | { readonly kind: 'newViewDraft'; readonly statement: NewViewStatement };
+  | { readonly kind: 'newViewDraft'; readonly epoch: number; readonly statement: NewViewStatement };
 
 /**
  * What the driver does. Order: effects of one step in order, steps in order. A `cast`, `send` or `commit` never
@@ -222,6 +241,8 @@ export type Notice =
   | { readonly kind: 'viewChangeStarted'; readonly view: View; readonly cause: string }
   | { readonly kind: 'prepared' | 'preprepared'; readonly height: Height; readonly view: View }
   | { readonly kind: 'checkpointStable'; readonly height: Height }
+  /** Another validator set decides from this height on. */
+  | { readonly kind: 'epochStarted'; readonly epoch: number; readonly height: Height }
   /** A message was dropped: `reason` is from a small closed set (it is a metric label). */
   | {
       readonly kind: 'ignored';

@@ -49,7 +49,7 @@ export function startViewChange(
   state.changing = true;
   state.attempts += 1;
   leaveView(state);
-  out.persist({ kind: 'view', view: state.view, changing: true });
+  out.persist({ kind: 'view', epoch: epochOf(state), view: state.view, changing: true });
   out.emit({ kind: 'cast', statement: { kind: 'viewChange', body: viewChangeBody(state) } });
   out.notice({ kind: 'viewChangeStarted', view: state.view, cause });
 }
@@ -72,6 +72,8 @@ export function viewChangeBody(state: ReplicaState): ViewChange {
     prepared,
   };
 }
+
+const epochOf = ({ config }: ReplicaState): number => config.validatorSet.epoch;
 
 function leaveView(state: ReplicaState): void {
   state.timers.restartView = true;
@@ -162,7 +164,7 @@ export function tryNewView(state: ReplicaState, out: Outbox): void {
     reproposals: reproposals.map(({ height, digest }) => ({ height, digest })),
   } as const;
   state.castNewView = state.view;
-  out.persist({ kind: 'newViewDraft', statement });
+  out.persist({ kind: 'newViewDraft', epoch: epochOf(state), statement });
   out.emit({ kind: 'cast', statement });
 }
 
@@ -200,7 +202,11 @@ export function receiveNewView(
   leaveView(state);
   if (state.demand) state.overduePatience = Math.min(state.overduePatience * 2, maxOverduePatience);
   const honest = installView(state, out, message, derived);
-  out.persist({ kind: 'view', view, changing: false }, { kind: 'newView', message: message.message });
+  const epoch = epochOf(state);
+  out.persist(
+    { kind: 'view', epoch, view, changing: false },
+    { kind: 'newView', epoch, message: message.message },
+  );
   out.notice({ kind: 'viewStarted', view, primary: primaryOf(state, view) });
   if (!honest) startViewChange(state, out, view + 1, 'equivocation');
 }
@@ -222,7 +228,9 @@ function matches(
 function contradictsFinality(state: ReplicaState, out: Outbox, derived: DerivedView, view: View): boolean {
   if (state.halted) return true;
   const { decided, durable } = state;
-  const finalBefore = decided.certificate !== undefined && decided.certificate.view < view;
+  // Views start over with each validator set: what the set before decided is final before all of them.
+  const before = decided.height < state.config.validatorSet.activationHeight;
+  const finalBefore = decided.certificate !== undefined && (before || decided.certificate.view < view);
   const lost = finalBefore && derived.inheritedHeight < decided.height;
   const rival = derived.reproposals.find(({ height, digest }) => {
     if (height === decided.height) return !equalBytes(digest, decided.digest);

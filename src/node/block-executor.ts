@@ -2,6 +2,7 @@ import { encodeTransactionResult, type BlockHeader } from '../codec/index.js';
 import {
   merkleLeafHash,
   merkleRoot,
+  validatorSetHash,
   type NodeReader,
   type StateTree,
   type TreeUpdate,
@@ -35,6 +36,8 @@ export interface Execution {
   readonly resultsRoot: Hash;
   readonly tree: TreeUpdate;
   readonly hashes: BlockHashes;
+  /** Hash of the set that decides the next height, if it is another one than that of this block. */
+  readonly nextValidatorSetHash: Hash | undefined;
 }
 
 /** What the header of a block must say of its execution. */
@@ -177,6 +180,8 @@ export class BlockExecutor {
       resultsRoot: merkleRoot(resultBytes.map(merkleLeafHash)),
       tree,
       hashes: BlockHashes.of(height, output.idempotencyHashes),
+      nextValidatorSetHash:
+        output.nextValidatorSet === undefined ? undefined : validatorSetHash(output.nextValidatorSet),
     };
   }
 

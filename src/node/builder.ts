@@ -143,7 +143,7 @@ export class BlockBuilder {
       resultsRoot: execution.resultsRoot,
       stateRoot: execution.tree.root,
       validatorSetHash,
-      nextValidatorSetHash: validatorSetHash,
+      nextValidatorSetHash: execution.nextValidatorSetHash ?? validatorSetHash,
       timeMs,
       proposer: self,
       transactionCount: execution.transactions.length,

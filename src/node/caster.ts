@@ -7,10 +7,13 @@ import {
   type Statement,
   type VerifiedMessage,
 } from '../consensus/index.js';
-import type { DriverPorts } from './ports.js';
+import type { Signer } from '../crypto/index.js';
+import type { PeerPort } from './ports.js';
 
 export interface CasterOptions {
-  readonly ports: DriverPorts;
+  readonly peers: PeerPort;
+  /** Undefined for who has no place in the validator set: then nothing is said. */
+  readonly signer: Signer | undefined;
   readonly config: ConsensusConfig;
   /** The signed statement, as a message from self: own votes count like others'. */
   readonly said: (message: VerifiedMessage) => void;
@@ -42,8 +45,7 @@ export class Caster {
   }
 
   async #cast(statement: Statement): Promise<void> {
-    const { ports, config, said } = this.#options;
-    const { signer, peers } = ports;
+    const { peers, signer, config, said } = this.#options;
     if (signer === undefined || this.#stopped) return;
     let signing: SigningStep | SignedStatement = beginSigning(statement, config);
     while (signing.kind === 'sign') {

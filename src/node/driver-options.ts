@@ -5,6 +5,7 @@ import type { Mempool } from '../mempool/index.js';
 import type { BlockSource, SyncLimits } from '../sync/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
+import type { Electorates, Identity } from './electorate.js';
 import type { DriverPorts } from './ports.js';
 
 /** What became of a message before the core saw it. */
@@ -34,6 +35,8 @@ export interface DriverObserver {
   syncStarted(from: Height, target: Height): void;
   syncEnded(end: string, height: Height): void;
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void;
+  /** At the start, and whenever a validator set is decided or takes over: whose indexes are meant from now on. */
+  electorates?(electorates: Electorates, self: ValidatorIndex | undefined): void;
   /** Once per heartbeat. */
   tick(): void;
   /** The replica stopped for good; the process must not go on as if nothing had happened. */
@@ -42,7 +45,10 @@ export interface DriverObserver {
 
 export interface DriverOptions {
   readonly ports: DriverPorts;
+  /** For the validator set that decides the next height. */
   readonly config: ConsensusConfig;
+  readonly electorates: Electorates;
+  readonly identity: Identity;
   readonly parameters: Parameters;
   readonly mempool: Mempool;
   readonly tree: StateTree;

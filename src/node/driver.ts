@@ -4,9 +4,11 @@
  */
 import {
   decodeConsensusMessage,
+  decodeValidatorSet,
   encodeConsensusMessage,
   type ConsensusMessage,
   type PeerStatus,
+  type ValidatorSet,
 } from '../codec/index.js';
 import {
   beginAuthentication,
@@ -20,23 +22,24 @@ import {
   type ConsensusEvent,
   type ConsensusSnapshot,
   type LogRecord,
+  type NextEpoch,
   type ReplicaState,
   type TimerId,
   type VerifiedMessage,
 } from '../consensus/index.js';
 import type { LogEntry } from '../storage/types.js';
-import type { CheckedTransaction } from '../ledger/index.js';
+import { stateKeys, type BlockOutput, type CheckedTransaction } from '../ledger/index.js';
 import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
-import { equalBytes, quorumOf, toHex, unreachable } from '../types/index.js';
+import { asValidatorIndex, equalBytes, invariant, quorumOf, toHex, unreachable } from '../types/index.js';
 import { answerBodies } from './answer-bodies.js';
 import { BodyGatherer } from './bodies.js';
 import { frameBodies } from './body-framing.js';
 import { BlockExecutor } from './block-executor.js';
-import { BlockBuilder } from './builder.js';
-import { Caster } from './caster.js';
-import { CatchUp } from './catch-up.js';
 import type { DriverOptions } from './driver-options.js';
 import { DurableQueue } from './durable-queue.js';
+import { EarlyMessages } from './early-messages.js';
+import { epochOf, signerIn, type Electorates } from './electorate.js';
+import { EpochParts } from './epoch-parts.js';
 import { EvidencePool } from './evidence-pool.js';
 import { Finalizer } from './finalizer.js';
 import { Intake } from './intake.js';
@@ -46,24 +49,29 @@ import { Proposals } from './proposals.js';
 import type { Recovered } from './recovery.js';
 import { TransactionDesk } from './transaction-desk.js';
 
+/** A message and the parts of the validator set that it was checked against. */
+interface EpochMessage {
+  readonly message: VerifiedMessage;
+  readonly epoch: EpochParts;
+}
+
 type EffectOf<K extends ConsensusEffect['kind']> = Extract<ConsensusEffect, { readonly kind: K }>;
 
 /** One replica at work. Made by `createDriver`, set going by `start`. */
 export class ReplicaDriver {
   readonly #options: DriverOptions;
-  readonly #config: ConsensusConfig;
   readonly #durable: DurableQueue;
   readonly #executor: BlockExecutor;
   readonly #gatherer: BodyGatherer;
   readonly #proposals: Proposals;
-  readonly #builder: BlockBuilder | undefined;
-  readonly #catchUp: CatchUp;
   readonly #finalizer: Finalizer;
-  readonly #inbox: PeerInbox;
-  readonly #caster: Caster;
+  readonly #inbox: PeerInbox<EpochMessage>;
+  readonly #early = new EarlyMessages();
   readonly #overdueWatch: OverdueWatch;
   readonly #timers = new Map<TimerId, () => void>();
-  readonly #events: ConsensusEvent[] = [];
+  #events: ConsensusEvent[] = [];
+  #epoch: EpochParts;
+  #electorates: Electorates;
   readonly #firstEffects: readonly ConsensusEffect[];
   /** Transactions: door, relay, who waits. */
   readonly desk: TransactionDesk;
@@ -80,7 +88,7 @@ export class ReplicaDriver {
     this.#options = options;
     const { ports, config, parameters, mempool, observer } = options;
     const { clock, store, peers, verifier } = ports;
-    this.#config = config;
+    this.#electorates = options.electorates;
     this.#durable = new DurableQueue(store, (error) => this.#fail('the store could not be written', error));
     this.#executor = new BlockExecutor({
       store,
@@ -130,58 +138,18 @@ export class ReplicaDriver {
       mempool,
       desk: this.desk,
       observer,
-      committed: (height, digest) => this.#blockCommitted(height, digest),
+      committed: (height, digest, output) => this.#blockCommitted(height, digest, output),
     });
     this.evidence = new EvidencePool(
       {
         ports,
         chainId: config.chainId,
-        setOf: (hash) => (equalBytes(hash, config.validatorSetHash) ? config.validatorSet : undefined),
+        setOf: (hash) => this.#knownSet(hash),
         observer,
         failed: (error) => this.#fail('evidence could not be stored', error),
       },
       recovered.evidence,
     );
-    this.#catchUp = new CatchUp({
-      ports,
-      config,
-      blocks: options.blocks,
-      limits: options.syncLimits,
-      proposals: this.#proposals,
-      heights: () =>
-        consensusSnapshot(this.#state).peers.map((peer) => ({
-          index: peer.validator,
-          height: peer.committedHeight,
-        })),
-      dispatch: (event) => this.dispatch(event),
-      ended: () => mempool.restartDeadlines(clock.monotonicMs()),
-      failed: (error) => this.#fail('catching up found something that must not be', error),
-      observer,
-    });
-    this.#builder =
-      config.self === undefined
-        ? undefined
-        : new BlockBuilder({
-            clock,
-            mempool,
-            executor: this.#executor,
-            proposals: this.#proposals,
-            parameters,
-            chainId: config.chainId,
-            validatorSetHash: config.validatorSetHash,
-            self: config.self,
-            batchDelayMs: options.batchDelayMs,
-            batchTransactions: options.batchTransactions,
-            built: (order, block) => this.#built(order, block),
-            inadmissible: (transaction, code) => this.desk.drop(transaction, code),
-            failed: (error) => this.#fail('a block could not be built', error),
-          });
-    this.#caster = new Caster({
-      ports,
-      config,
-      said: (message) => this.#said(message),
-      failed: (error) => this.#fail('the validator key can not be used', error),
-    });
     this.#overdueWatch = new OverdueWatch({
       clock,
       mempool,
@@ -192,8 +160,12 @@ export class ReplicaDriver {
     });
     this.#inbox = new PeerInbox({
       decode: (from, bytes) => this.#authenticate(from, bytes),
-      deliver: (from, message) => this.dispatch({ kind: 'message', from, message }),
+      deliver: (from, { message, epoch }) => {
+        // What was checked against one validator set says nothing in another.
+        if (epoch === this.#epoch) this.dispatch({ kind: 'message', from, message });
+      },
     });
+    this.#epoch = this.#partsOf(config);
     for (const { digest, transactions } of recovered.bodies) this.#proposals.adopt(digest, transactions);
     const replica = createReplica(config, recovered.restored);
     this.#state = replica.state;
@@ -202,6 +174,7 @@ export class ReplicaDriver {
 
   /** Sets the replica going. */
   start(): void {
+    this.#announceElectorates();
     this.#draining = true;
     for (const effect of this.#firstEffects) this.#perform(effect);
     this.#draining = false;
@@ -216,10 +189,8 @@ export class ReplicaDriver {
       this.#cancelTick();
       for (const cancel of this.#timers.values()) cancel();
       this.#timers.clear();
-      this.#builder?.clearOrder();
-      this.#caster.stop();
+      this.#epoch.stop();
       this.#gatherer.stop();
-      this.#catchUp.stop();
     }
     await this.#durable.idle();
   }
@@ -241,7 +212,7 @@ export class ReplicaDriver {
   }
 
   receiveStatus(from: ValidatorIndex, status: PeerStatus): void {
-    this.#catchUp.report(from, status.committedHeight);
+    this.#epoch.catchUp.report(from, status.committedHeight);
     this.dispatch({ kind: 'status', from, status });
   }
 
@@ -279,7 +250,7 @@ export class ReplicaDriver {
     if (this.#stopped) return;
     const { peers, clock } = this.#options.ports;
     // What waited while there was no quorum waited for no primary.
-    const quorum = quorumOf(this.#config.validatorSet.validators.length);
+    const quorum = quorumOf(this.#epoch.config.validatorSet.validators.length);
     if (peers.connected().length + 1 === quorum) this.#options.mempool.restartDeadlines(clock.monotonicMs());
     peers.sendStatus(peer, this.status());
     this.evidence.greet(peer);
@@ -299,6 +270,7 @@ export class ReplicaDriver {
     try {
       for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
         if (this.#stopped) break;
+        if (event.kind === 'committed' && event.next !== undefined) this.#enterEpoch(event.next);
         const { state, effects } = step(this.#state, event);
         this.#state = state;
         for (const effect of effects) this.#perform(effect);
@@ -318,12 +290,17 @@ export class ReplicaDriver {
         this.#durable.append(this.#entriesOf(effect.records));
         return;
       case 'cast':
-        this.#durable.after(() => this.#caster.cast(effect.statement));
+        {
+          // Not whoever speaks once it is on disk: that may be the voice of another validator set.
+          const { caster } = this.#epoch;
+          this.#durable.after(() => caster.cast(effect.statement));
+        }
         return;
       case 'send': {
         const bytes = encodeConsensusMessage(effect.message);
+        const epoch = this.#epoch;
         this.#durable.after(() => {
-          if (!this.#stopped) peers.sendConsensus(effect.to, bytes);
+          if (!this.#stopped && epoch === this.#epoch) peers.sendConsensus(effect.to, bytes);
         });
         return;
       }
@@ -335,10 +312,10 @@ export class ReplicaDriver {
         this.#timers.delete(effect.timer);
         return;
       case 'build':
-        this.#builder?.setOrder(effect);
+        this.#epoch.builder?.setOrder(effect);
         return;
       case 'stopBuilding':
-        this.#builder?.clearOrder();
+        this.#epoch.builder?.clearOrder();
         return;
       case 'execute':
         this.#execute(effect);
@@ -350,7 +327,7 @@ export class ReplicaDriver {
         for (const digest of effect.digests) this.#proposals.forget(digest);
         return;
       case 'sync':
-        this.#catchUp.start(effect.from, effect.target, effect.peers);
+        this.#epoch.catchUp.start(effect.from, effect.target, effect.peers);
         return;
       case 'evidence':
         this.evidence.found(effect.evidence);
@@ -386,7 +363,7 @@ export class ReplicaDriver {
   }
 
   #said(message: VerifiedMessage): void {
-    const { self } = this.#config;
+    const { self } = this.#epoch.config;
     if (self !== undefined) this.dispatch({ kind: 'message', from: self, message });
   }
 
@@ -442,42 +419,122 @@ export class ReplicaDriver {
   }
 
   /** A message that decodes and whose signatures hold; undefined otherwise. */
-  async #authenticate(from: ValidatorIndex, bytes: Uint8Array): Promise<VerifiedMessage | undefined> {
+  async #authenticate(from: ValidatorIndex, bytes: Uint8Array): Promise<EpochMessage | undefined> {
     const { observer, ports } = this.#options;
+    const epoch = this.#epoch;
     const decoded = decodeConsensusMessage(bytes);
     if (!decoded.ok) {
       observer.message(from, 'other', 'malformed', decoded.error.message);
       return undefined;
     }
     const message: ConsensusMessage = decoded.value;
-    const authentication = beginAuthentication(message, this.#config);
+    const authentication = beginAuthentication(message, epoch.config);
     if (!authentication.ok) {
+      if (authentication.error === 'wrongValidatorSet' && this.#electorates.scheduled !== undefined) {
+        const sender = epoch.config.validatorSet.validators[from];
+        if (sender !== undefined) this.#early.keep(sender.id, bytes);
+        return undefined;
+      }
       observer.message(from, message.kind, 'malformed', authentication.error);
       return undefined;
     }
     const outcomes = await ports.verifier.verify(authentication.value.checks);
     const holds = outcomes.every(Boolean);
     observer.message(from, message.kind, holds ? 'accepted' : 'unverified', undefined);
-    return holds ? authentication.value.verified : undefined;
+    return holds ? { message: authentication.value.verified, epoch } : undefined;
   }
 
-  #blockCommitted(height: Height, digest: Digest): void {
+  #blockCommitted(height: Height, digest: Digest, output: BlockOutput): void {
     this.#updateInFlight();
-    this.#catchUp.committed();
-    this.dispatch({ kind: 'committed', height, digest });
+    this.#epoch.catchUp.committed();
+    const { nextValidatorSet } = output;
+    const next = nextValidatorSet && epochOf(nextValidatorSet, this.#options.identity);
+    if (next === undefined) this.#noteSchedule(output);
+    this.dispatch({ kind: 'committed', height, digest, ...(next === undefined ? {} : { next }) });
     this.#updateDemand();
-    this.#builder?.poke();
+    this.#epoch.builder?.poke();
+  }
+
+  /** A block may have decided the next validator set: its members have to catch up before it takes over. */
+  #noteSchedule({ writes }: BlockOutput): void {
+    const bytes = writes.get(stateKeys.scheduledValidators);
+    if (bytes === undefined) return;
+    const scheduled = decodeValidatorSet(bytes);
+    invariant(scheduled.ok, 'the ledger writes validator sets that can be read');
+    this.#electorates = { ...this.#electorates, scheduled: scheduled.value };
+    this.#announceElectorates();
+  }
+
+  /** The next validator set takes over, between two events: what was said under the one before is not heard any more. */
+  #enterEpoch(next: NextEpoch): void {
+    const { config } = this.#epoch;
+    this.#epoch.stop();
+    const { validatorSet, validatorSetHash } = config;
+    this.#epoch = this.#partsOf({ ...config, ...next, predecessor: { validatorSet, validatorSetHash } });
+    const kept = new Set<ConsensusEvent['kind']>(['executed', 'committed', 'demand']);
+    this.#events = this.#events.filter(({ kind }) => kept.has(kind));
+    this.#electorates = { current: next.validatorSet, previous: validatorSet, scheduled: undefined };
+    this.#inbox.forget();
+    this.#announceElectorates();
+    const { clock } = this.#options.ports;
+    clock.defer(() => {
+      for (const { sender, message } of this.#early.take()) {
+        const from = next.validatorSet.validators.findIndex(({ id }) => id === sender);
+        if (from >= 0) void this.receiveConsensus(asValidatorIndex(from), message);
+      }
+    });
+  }
+
+  /** A validator set by its hash: the one in force, or the one before, whose members may still be found guilty. */
+  #knownSet(hash: Hash): ValidatorSet | undefined {
+    const { config } = this.#epoch;
+    return [config, config.predecessor].find(
+      (electorate) => electorate !== undefined && equalBytes(electorate.validatorSetHash, hash),
+    )?.validatorSet;
+  }
+
+  #partsOf(config: ConsensusConfig): EpochParts {
+    const parts: EpochParts = new EpochParts({
+      driver: this.#options,
+      config,
+      signer: signerIn(config.validatorSet, this.#options.identity),
+      executor: this.#executor,
+      proposals: this.#proposals,
+      heights: () =>
+        consensusSnapshot(this.#state).peers.map((peer) => ({
+          index: peer.validator,
+          height: peer.committedHeight,
+        })),
+      dispatch: (event) => {
+        if (parts === this.#epoch) this.dispatch(event);
+      },
+      said: (message) => {
+        if (parts === this.#epoch) this.#said(message);
+      },
+      built: (order, block) => this.#built(order, block),
+      inadmissible: (transaction, code) => this.desk.drop(transaction, code),
+      failed: (reason, error) => {
+        if (parts === this.#epoch) this.#fail(reason, error);
+      },
+    });
+    return parts;
+  }
+
+  #announceElectorates(): void {
+    const { ports, observer } = this.#options;
+    ports.peers.electorates?.(this.#electorates);
+    observer.electorates?.(this.#electorates, this.#epoch.config.self);
   }
 
   #transactionsAdmitted(transactions: readonly CheckedTransaction[]): void {
     this.#gatherer.admitted(transactions);
     this.#updateDemand();
     this.#updateInFlight();
-    this.#builder?.poke();
+    this.#epoch.builder?.poke();
   }
 
   #updateInFlight(): void {
-    if (this.#builder !== undefined) this.#builder.blocksInFlight = this.#executor.size;
+    if (this.#epoch.builder !== undefined) this.#epoch.builder.blocksInFlight = this.#executor.size;
   }
 
   #updateDemand(): void {
@@ -496,7 +553,7 @@ export class ReplicaDriver {
       this.desk.relay();
       this.#updateDemand();
       this.#updateInFlight();
-      this.#builder?.poke();
+      this.#epoch.builder?.poke();
       this.#overdueWatch.look();
       this.#options.observer.tick();
       this.#tick();
@@ -507,7 +564,7 @@ export class ReplicaDriver {
   #announceView(): void {
     if (this.#stopped) return;
     const status = this.status();
-    const text = `${status.view}/${status.viewChangeInProgress}`;
+    const text = `${this.#epoch.config.validatorSet.epoch}/${status.view}/${status.viewChangeInProgress}`;
     if (text === this.#sentStatus) return;
     this.#sentStatus = text;
     this.#options.ports.peers.sendStatus('all', status);

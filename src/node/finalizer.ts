@@ -1,5 +1,6 @@
 import type { CommitCertificate } from '../codec/index.js';
 import type { BlockRef } from '../consensus/types.js';
+import type { BlockOutput } from '../ledger/index.js';
 import type { Mempool } from '../mempool/index.js';
 import { invariant } from '../types/index.js';
 import type { Digest, Height } from '../types/index.js';
@@ -19,7 +20,7 @@ export interface FinalizerOptions {
   readonly desk: TransactionDesk;
   readonly observer: DriverObserver;
   /** Called after a block is durable and everybody here knows. */
-  readonly committed: (height: Height, digest: Digest) => void;
+  readonly committed: (height: Height, digest: Digest, output: BlockOutput) => void;
 }
 
 /** Makes decided blocks durable and then tells everybody, in this order. */
@@ -67,7 +68,7 @@ export class Finalizer {
     );
     proposals.settle(block.digest);
     observer.committed(block, execution, storeMs);
-    this.#options.committed(height, block.digest);
+    this.#options.committed(height, block.digest, execution.output);
     desk.finalize({
       height,
       headerBytes: block.headerBytes,

@@ -4,6 +4,7 @@
 import type { SignatureVerifier, Signer } from '../crypto/types.js';
 import type { PeerStatus } from '../codec/model.js';
 import type { Store } from '../storage/types.js';
+import type { Electorates } from './electorate.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
 
 /** Time and timers. */
@@ -18,7 +19,8 @@ export interface Clock {
   defer(callback: () => void): void;
 }
 
-/** Sending to other validators. Nothing blocks, nothing throws: what cannot be queued is dropped and counted. */
+/** Sending to other validators. An index is a validator's place in the set that decides the next height.
+ * Nothing blocks, nothing throws: what cannot be queued is dropped and counted. */
 export interface PeerPort {
   sendConsensus(to: ValidatorIndex | 'all', message: Uint8Array): void;
   sendStatus(to: ValidatorIndex | 'all', status: PeerStatus): void;
@@ -35,6 +37,11 @@ export interface PeerPort {
   sendEvidence(to: ValidatorIndex | 'all', evidence: Uint8Array): void;
   /** Indexes of the validators with an open stream, self excluded. */
   connected(): readonly ValidatorIndex[];
+  /**
+   * Says whose network it is: from now on indexes are those of `current`. Validators of the scheduled set, which have to
+   * catch up before they vote, and those of the set before, whose blocks others may still need, stay connected.
+   */
+  electorates?(electorates: Electorates): void;
 }
 
 export interface DriverPorts {
@@ -44,4 +51,6 @@ export interface DriverPorts {
   readonly verifier: SignatureVerifier;
   /** Undefined for an observer. */
   readonly signer: Signer | undefined;
+  /** Key that is to follow, while it is rotated. */
+  readonly nextSigner?: Signer | undefined;
 }

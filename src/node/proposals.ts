@@ -139,10 +139,12 @@ function mismatchOf({ header }: BlockRef, execution: Execution): string | undefi
   if (bad !== undefined) {
     return `transaction ${bad} (${execution.output.results[bad]?.code ?? ''}) must not be in a block`;
   }
+  const nextSetHash = execution.nextValidatorSetHash ?? header.validatorSetHash;
   const roots: readonly [string, Hash, Hash][] = [
     ['transactions_root', header.transactionsRoot, execution.transactionsRoot],
     ['results_root', header.resultsRoot, execution.resultsRoot],
     ['state_root', header.stateRoot, execution.tree.root],
+    ['next_validator_set_hash', header.nextValidatorSetHash, nextSetHash],
   ];
   const wrong = roots.find(([, claimed, actual]) => !equalBytes(claimed, actual));
   return wrong === undefined ? undefined : `its ${wrong[0]} is not that of this replica's execution`;

@@ -8,6 +8,7 @@ import type { BlockSource, SyncLimits } from '../sync/index.js';
 import { asHeight } from '../types/index.js';
 import type { ValidatorIndex } from '../types/index.js';
 import type { DriverObserver } from './driver-options.js';
+import { configAt, readElectorates } from './electorate.js';
 import { ReplicaDriver } from './driver.js';
 import type { DriverPorts } from './ports.js';
 import { ensureGenesis, recover } from './recovery.js';
@@ -36,8 +37,10 @@ export interface ReplicaSettings {
 
 export interface ReplicaOptions {
   readonly genesis: Genesis;
-  /** Own index, undefined for an observer. */
+  /** Own index in the genesis; undefined for an observer, and for a validator that the genesis does not name. */
   readonly self: ValidatorIndex | undefined;
+  /** Own id, for a validator that the genesis does not name. */
+  readonly validator?: string;
   readonly settings: ReplicaSettings;
   readonly ports: DriverPorts;
   readonly blocks: BlockSource;
@@ -49,10 +52,11 @@ export interface Replica {
   readonly driver: ReplicaDriver;
   readonly mempool: Mempool;
   readonly tree: StateTree;
+  /** At the start: the validator set may have changed since. */
   readonly config: ConsensusConfig;
 }
 
-/** Configuration of the protocol for a genesis. */
+/** Configuration of the protocol for the validator set of a genesis. */
 export function consensusConfigOf(
   genesis: Genesis,
   self: ValidatorIndex | undefined,
@@ -75,9 +79,13 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
   const { genesis, self, settings, ports, blocks, observer } = options;
   const { store } = ports;
   const { parameters } = genesis;
-  const config = consensusConfigOf(genesis, self, settings.timeouts);
   const tree = new StateTree({ maxBytes: settings.treeBytes });
   await ensureGenesis(store, tree, genesis);
+  const electorates = await readElectorates(store);
+  const id = options.validator ?? (self === undefined ? undefined : genesis.validators[self]?.id);
+  const identity = { id, signers: [ports.signer, ports.nextSigner].filter((signer) => signer !== undefined) };
+  const base = consensusConfigOf(genesis, undefined, settings.timeouts);
+  const config = configAt(base, electorates, identity);
   const recovered = await recover(store, config.chainId, parameters.validityWindowBlocks);
   const mempool = new Mempool({
     ...settings.mempool,
@@ -89,6 +97,8 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
     {
       ports,
       config,
+      electorates,
+      identity,
       parameters,
       mempool,
       tree,

@@ -9,7 +9,7 @@ import { QuaestorError, asHeight, equalBytes } from '../types/index.js';
 import type { PeerFault, PlannerLimits, RangeRequest } from './planner.js';
 import { SyncPlanner } from './planner.js';
 import type { CertifiedBlock, Electorate } from './verify-block.js';
-import { verifyBlock } from './verify-block.js';
+import { otherElectorate, verifyBlock } from './verify-block.js';
 
 export interface SyncLimits extends PlannerLimits {
   /** Blocks that are checked but cannot be passed on yet: at most so many bytes, the next one in order aside. */
@@ -66,7 +66,7 @@ export interface SyncOptions extends Electorate {
 }
 
 export interface SyncOutcome {
-  /** `stuck`: no peer is left that could bring the rest. */
+  /** `stuck`: no peer is left that could bring the rest. `complete` also at the last block of the electorate. */
   readonly end: 'complete' | 'aborted' | 'stuck';
   /** Last height that was passed on. */
   readonly height: Height;
@@ -99,6 +99,7 @@ class Run implements SyncRun {
   readonly #waiting = new Set<() => void>();
   readonly #active = new Set<Promise<void>>();
   #bufferedBytes = 0;
+  #handedOver = false;
   #digest: Digest;
   #failure: { readonly error: unknown } | undefined;
   #cancelWake: (() => void) | undefined;
@@ -143,13 +144,14 @@ class Run implements SyncRun {
     }
     if (this.#failure !== undefined) throw this.#failure.error;
     const height = this.#planner.delivered;
-    if (this.#planner.complete) return { end: 'complete', height };
+    if (this.#planner.complete || this.#handedOver) return { end: 'complete', height };
     return { end: signal?.aborted === true ? 'aborted' : 'stuck', height };
   }
 
   #over(): boolean {
     return (
       this.#planner.complete ||
+      this.#handedOver ||
       this.#aborting.signal.aborted ||
       (this.#planner.stuck && !this.#buffer.has(this.#planner.delivered + 1))
     );
@@ -201,7 +203,8 @@ class Run implements SyncRun {
         if (this.#aborting.signal.aborted) return;
         const checked = await verifyBlock(block, asHeight(height), this.#options, this.#options.verifier);
         if (!checked.ok) {
-          this.#fail(request, 'lied', `block ${height}: ${checked.error}`);
+          const fault = checked.error === otherElectorate ? 'failed' : 'lied';
+          this.#fail(request, fault, `block ${height}: ${checked.error}`);
           return;
         }
         if (!(await this.#keep(checked.value, sizeOf(block), request))) {
@@ -265,6 +268,8 @@ class Run implements SyncRun {
     this.#bufferedBytes -= bytes;
     this.#digest = block.digest;
     this.#planner.deliveredUpTo(header.height);
+    // What is above is for the electorate that this block hands over to.
+    if (!equalBytes(header.nextValidatorSetHash, this.#options.validatorSetHash)) this.#handedOver = true;
     this.#wake();
   }
 

@@ -24,6 +24,10 @@ export interface Electorate {
   readonly validatorSetHash: Hash;
 }
 
+/** A block that cannot be judged by this electorate: its header names another one. It may be above a change of the
+ * validator set that is not reached yet, or a lie. */
+export const otherElectorate = 'it was decided by another validator set';
+
 /** Checks a block that a peer says is final at `height`; the error says what is false about it. Its link to the block
  * below is for whoever puts blocks in order. */
 export async function verifyBlock(
@@ -40,7 +44,7 @@ export async function verifyBlock(
   if (header.height !== height) return err(`it has height ${header.height} instead of ${height}`);
   if (!equalBytes(header.chainId, chainId)) return err('it belongs to another chain');
   if (!equalBytes(header.validatorSetHash, validatorSetHash)) {
-    return err('it was decided by another validator set');
+    return err(otherElectorate);
   }
   const digest = headerDigest(headerBytes);
   if (certificate.height !== height || !equalBytes(certificate.digest, digest)) {

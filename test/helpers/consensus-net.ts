@@ -17,6 +17,7 @@ import {
   type ConsensusEvent,
   type EncodedLogRecord,
   type LogRecord,
+  type NextEpoch,
   type Notice,
   type ReplicaState,
   type Statement,
@@ -29,6 +30,8 @@ import {
   type CommitCertificate,
   type ConsensusMessage,
   type Evidence,
+  type Validator,
+  type ValidatorSet,
 } from '../../src/codec/index.js';
 import {
   headerDigest,
@@ -62,23 +65,59 @@ export interface NetOptions {
   readonly window?: number;
   readonly checkpointInterval?: number;
   readonly timeouts?: Partial<ConsensusConfig['timeouts']>;
+  /** Replicas besides the first `n`, which no validator set has at the start. */
+  readonly spares?: number;
+  /** Validator sets that take over later, by the numbers of their replicas, in order of height. */
+  readonly changes?: readonly { readonly activationHeight: number; readonly members: readonly number[] }[];
 }
 
 const encoder = new TextEncoder();
 const bytesOf = (text: string): Uint8Array => sha256(encoder.encode(text));
 
-/** The configuration of one replica of a test network. */
-export function testConfig(options: NetOptions, self: number | undefined): ConsensusConfig {
-  const validators = Array.from({ length: options.n }, (_, index) => ({
-    id: `validator-${index}`,
-    member: `member-${index}`,
-    publicKey: asPublicKey(bytesOf(`key ${index}`)),
-  }));
+const validatorOf = (index: number): Validator => ({
+  id: `validator-${index}`,
+  member: `member-${index}`,
+  publicKey: asPublicKey(bytesOf(`key ${index}`)),
+});
+
+/** The sets of a network in order of height, by the numbers of their replicas. */
+function setsOf({ n, changes = [] }: NetOptions): readonly ValidatorSet[] {
+  const first = firstValidatorSet(Array.from({ length: n }, (_, index) => validatorOf(index)));
+  return [
+    first,
+    ...changes.map(({ activationHeight, members }, index) => ({
+      validators: members.map(validatorOf),
+      epoch: index + 1,
+      activationHeight: asHeight(activationHeight),
+    })),
+  ];
+}
+
+/** The set that decides a height. */
+export function setAt(options: NetOptions, height: number): ValidatorSet {
+  return setsOf(options).findLast((set) => set.activationHeight <= Math.max(0, height))!;
+}
+
+/** A set as the core is told of it. */
+function epochAt(options: NetOptions, height: number, self: number | undefined): NextEpoch {
+  const validatorSet = setAt(options, height);
+  const place = validatorSet.validators.findIndex(({ id }) => id === `validator-${self ?? -1}`);
+  return {
+    validatorSet,
+    validatorSetHash: validatorSetHash(validatorSet),
+    self: place < 0 ? undefined : asValidatorIndex(place),
+  };
+}
+
+/** The configuration of one replica of a test network, for the set that decides a height. */
+export function testConfig(options: NetOptions, self: number | undefined, height = 1): ConsensusConfig {
+  const epoch = epochAt(options, height, self);
+  const { activationHeight } = epoch.validatorSet;
+  const { validatorSet, validatorSetHash: hash } = epochAt(options, activationHeight - 1, undefined);
   return {
     chainId: asChainId(bytesOf('chain')),
-    validatorSet: firstValidatorSet(validators),
-    validatorSetHash: validatorSetHash(firstValidatorSet(validators)),
-    self: self === undefined ? undefined : asValidatorIndex(self),
+    ...epoch,
+    ...(activationHeight > 0 && { predecessor: { validatorSet, validatorSetHash: hash } }),
     pipelineWindow: options.window ?? 4,
     checkpointInterval: options.checkpointInterval ?? 10,
     timeouts: {
@@ -174,15 +213,19 @@ type DiskItem =
 export class TestReplica {
   readonly net: TestNet;
   readonly index: ValidatorIndex;
-  readonly config: ConsensusConfig;
+  /** Of the validator set that decides the next height here. */
+  config: ConsensusConfig;
   state: ReplicaState;
   running = true;
   /** Set to keep writes back: what then is on `disk` is lost in a crash. */
   slowDisk = false;
   /** Set to answer `execute` by hand. */
   holdExecution = false;
-  /** Judges a block; valid unless told otherwise. */
-  judge: (block: BlockRef, fresh: boolean) => 'valid' | 'invalid' | 'refused' = () => 'valid';
+  /** Judges a block; valid unless it names a wrong next validator set, or the test says otherwise. */
+  judge: (block: BlockRef, fresh: boolean) => 'valid' | 'invalid' | 'refused' = ({ header }) =>
+    equalBytes(header.nextValidatorSetHash, validatorSetHash(setAt(this.net.options, header.height + 1)))
+      ? 'valid'
+      : 'invalid';
   readonly log = new Map<string, EncodedLogRecord>();
   readonly chain: Stored[] = [genesisTip];
   disk: DiskItem[] = [];
@@ -218,6 +261,7 @@ export class TestReplica {
 
   #start(): ReplicaState {
     const { height, digest, timeMs, certificate } = this.tip;
+    this.config = testConfig(this.net.options, this.index, height + 1);
     const log = [...this.log.values()].map((entry) => {
       const decoded = decodeLogRecord(entry);
       if (!decoded.ok) throw new Error(decoded.error);
@@ -234,7 +278,13 @@ export class TestReplica {
   step(event: ConsensusEvent): void {
     if (!this.running) return;
     if (event.kind === 'executed' && event.outcome === 'valid') this.overlays.add(toHex(event.digest));
-    this.#perform(step(this.state, event).effects);
+    if (event.kind === 'committed' && event.next !== undefined) {
+      this.config = testConfig(this.net.options, this.index, event.height + 1);
+      this.local = this.local.filter(({ kind }) => kind === 'executed' || kind === 'committed');
+    }
+    const { state, effects } = step(this.state, event);
+    this.state = state;
+    this.#perform(effects);
     this.net.watch.state(this);
   }
 
@@ -268,7 +318,9 @@ export class TestReplica {
     const { height, timeMs } = block.header;
     this.chain.push({ height, digest: block.digest, timeMs, certificate, block });
     for (const [key, entry] of this.log) if (entry.height > 0 && entry.height <= height) this.log.delete(key);
-    this.local.push({ kind: 'committed', height, digest: block.digest });
+    const next = epochAt(this.net.options, height + 1, this.index);
+    const isLast = next.validatorSet.activationHeight === height + 1;
+    this.local.push({ kind: 'committed', height, digest: block.digest, ...(isLast && { next }) });
   }
 
   /** Stops at once: only what was synced survives. */
@@ -309,7 +361,10 @@ export class TestReplica {
       parent: order.parent,
       timeMs: order.parentTimeMs + 1,
       label,
-      header,
+      header: {
+        nextValidatorSetHash: validatorSetHash(setAt(this.net.options, order.height + 1)),
+        ...header,
+      },
     });
     this.overlays.add(toHex(block.digest));
     this.step({ kind: 'built', view: order.view, parent: order.parent, block });
@@ -320,13 +375,31 @@ export class TestReplica {
   /** Takes a message off the wire as the driver would. */
   receive(from: ValidatorIndex, message: ConsensusMessage): void {
     if (!this.running) return;
+    const place = this.placeOf(from);
+    if (place === undefined) {
+      this.net.refused.push({ from, to: this.index, message });
+      return;
+    }
     const pending = beginAuthentication(message, this.config);
     if (!pending.ok || !pending.value.checks.every(fakeVerify)) {
       this.net.refused.push({ from, to: this.index, message });
       return;
     }
-    this.step({ kind: 'message', from, message: pending.value.verified });
+    this.step({ kind: 'message', from: place, message: pending.value.verified });
     this.settle();
+  }
+
+  /** Index of a replica in the validator set in force here. */
+  placeOf(replica: number): ValidatorIndex | undefined {
+    const place = this.config.validatorSet.validators.findIndex(({ id }) => id === `validator-${replica}`);
+    return place < 0 ? undefined : asValidatorIndex(place);
+  }
+
+  /** Number of the replica at an index of the validator set in force here. */
+  replicaAt(place: ValidatorIndex): ValidatorIndex {
+    return asValidatorIndex(
+      Number(this.config.validatorSet.validators[place]!.id.slice('validator-'.length)),
+    );
   }
 
   /** Lets a timer fire, if it is set. */
@@ -362,11 +435,13 @@ export class TestReplica {
         this.disk.push({ kind: 'log', records: effect.records });
         return;
       case 'cast':
-        this.#afterDisk(() => this.#cast(effect.statement));
+        this.#ofThisSet(() => this.#cast(effect.statement));
         return;
-      case 'send':
-        this.#afterDisk(() => this.net.post(this.index, effect.to, effect.message));
+      case 'send': {
+        const to = effect.to === 'all' ? effect.to : this.replicaAt(effect.to);
+        this.#ofThisSet(() => this.net.post(this.index, to, effect.message));
         return;
+      }
       case 'setTimer':
         this.timers.set(effect.timer, effect.delayMs);
         this.net.timerSet(this, effect.timer, effect.delayMs);
@@ -416,6 +491,14 @@ export class TestReplica {
     }
   }
 
+  /** Once it is on disk, unless another validator set has taken over by then. */
+  #ofThisSet(run: () => void): void {
+    const { config } = this;
+    this.#afterDisk(() => {
+      if (config === this.config) run();
+    });
+  }
+
   #afterDisk(run: () => void): void {
     if (this.disk.length === 0) run();
     else this.disk.push({ kind: 'then', run });
@@ -425,9 +508,11 @@ export class TestReplica {
     this.net.watch.cast(this, statement);
     let signing = beginSigning(statement, this.config);
     for (;;) {
-      const next = signing.next(signing.toSign.map((bytes) => fakeSign(this.config, this.index, bytes)));
+      const next = signing.next(
+        signing.toSign.map((bytes) => fakeSign(this.config, this.config.self!, bytes)),
+      );
       if (next.kind === 'signed') {
-        this.local.push({ kind: 'message', from: this.index, message: next.verified });
+        this.local.push({ kind: 'message', from: this.config.self!, message: next.verified });
         this.net.post(this.index, 'all', next.message);
         return;
       }
@@ -442,10 +527,12 @@ export class TestReplica {
     let served = 0;
     for (let height: number = request.from; served < most; height++, served++) {
       const source = request.peers
-        .map((peer) => this.net.replicas[peer]!)
+        .map((peer) => this.net.replica(this.replicaAt(peer)))
         .find((peer) => peer.running && peer.height >= height);
       const stored = source?.chain[height];
       if (stored?.block === undefined || stored.certificate === undefined) break;
+      // What is above the last block of the set is for the next catch-up.
+      if (!equalBytes(stored.block.header.validatorSetHash, this.config.validatorSetHash)) break;
       this.give({ kind: 'certified', block: stored.block, certificate: stored.certificate });
     }
     this.give({ kind: 'syncEnded' });
@@ -459,7 +546,8 @@ export class TestReplica {
  */
 class Watch {
   readonly #votes = new Map<string, string>();
-  readonly #asked = new Map<ValidatorIndex, View>();
+  /** By epoch and replica. */
+  readonly #asked = new Map<string, View>();
   readonly #final = new Map<number, string>();
   readonly #commits = new Map<TestReplica, number>();
 
@@ -507,9 +595,10 @@ class Watch {
         check(replica.log.has('0/newViewDraft'), 'the new-view is on disk');
         return;
       case 'viewChange': {
-        const asked = this.#asked.get(replica.index) ?? -1;
+        const key = `${replica.config.validatorSet.epoch}/${replica.index}`;
+        const asked = this.#asked.get(key) ?? -1;
         check(statement.body.view >= asked, 'views only grow');
-        this.#asked.set(replica.index, statement.body.view);
+        this.#asked.set(key, statement.body.view);
         check(replica.log.has('0/view'), 'the view is on disk');
         return;
       }
@@ -521,7 +610,14 @@ class Watch {
 
   #vote(replica: TestReplica, phase: string, view: View, height: Height, digest: Digest): void {
     this.#remember(replica, phase, view, height, digest);
-    check((this.#asked.get(replica.index) ?? 0) <= view, 'no vote below a view that was asked for');
+    const { epoch, activationHeight } = replica.config.validatorSet;
+    const asked = this.#asked.get(`${epoch}/${replica.index}`) ?? 0;
+    check(asked <= view, 'no vote below a view that was asked for');
+    check(height >= activationHeight, 'no vote below the heights of the validator set');
+    check(
+      setAt(replica.net.options, height).epoch === epoch,
+      'no vote above the heights of the validator set',
+    );
     const onDisk = replica.log.has(`${height}/vote/${phase}`) || height <= replica.height;
     check(onDisk, `a ${phase} leaves only after it is on disk`);
     if (phase === 'commit' && height > replica.height) {
@@ -576,7 +672,8 @@ export class TestNet {
 
   constructor(options: NetOptions) {
     this.options = options;
-    for (let index = 0; index < options.n; index++) this.replicas.push(new TestReplica(this, index));
+    const count = options.n + (options.spares ?? 0);
+    for (let index = 0; index < count; index++) this.replicas.push(new TestReplica(this, index));
     for (const replica of this.replicas) replica.settle();
   }
 
@@ -628,7 +725,11 @@ export class TestNet {
       const { running, state, index } = this.replica(from);
       if (!running) continue;
       const status = peerStatus(state);
-      for (const to of among) if (to !== from) this.replica(to).give({ kind: 'status', from: index, status });
+      for (const to of among) {
+        const place = this.replica(to).placeOf(index);
+        if (to !== from && place !== undefined)
+          this.replica(to).give({ kind: 'status', from: place, status });
+      }
     }
     if (deliver) this.deliver((wire) => among.includes(wire.from) && among.includes(wire.to));
   }

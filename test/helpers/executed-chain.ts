@@ -1,5 +1,6 @@
 /** A chain of real payments, executed and certified by keys at hand, in a store: what a replica that was away is behind. */
 import {
+  firstValidatorSet,
   encodeBlockHeader,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
@@ -120,7 +121,7 @@ export class ExecutedChain {
     const timeMs = genesis.timeMs + Number(height);
     const execution = await this.#executor.run(parent.digest, height, timeMs, transactions);
     invariant(execution !== undefined && execution.output.inadmissible.length === 0, 'the block executes');
-    const setHash = validatorSetHash({ validators: genesis.validators });
+    const setHash = validatorSetHash(firstValidatorSet(genesis.validators));
     const headerBytes = encodeBlockHeader({
       version: 1,
       chainId: this.#chainId,

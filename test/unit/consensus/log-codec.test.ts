@@ -22,8 +22,8 @@ const newView = say(config, 1, statement);
 if (newView.kind !== 'newView') throw new Error('unreachable');
 
 const records: readonly LogRecord[] = [
-  { kind: 'view', view: asView(limits.maxView), changing: true },
-  { kind: 'view', view: asView(0), changing: false },
+  { kind: 'view', epoch: 7, view: asView(limits.maxView), changing: true },
+  { kind: 'view', epoch: 0, view: asView(0), changing: false },
   { kind: 'vote', phase: 'prePrepare', view: asView(3), height: asHeight(1), digest: block!.digest },
   { kind: 'vote', phase: 'prepare', view: asView(3), height: asHeight(1), digest: block!.digest },
   {
@@ -36,8 +36,8 @@ const records: readonly LogRecord[] = [
   { kind: 'block', block: block! },
   { kind: 'block', block: { ...block!, transactionHashes: undefined } },
   { kind: 'prepared', height: asHeight(1), certificate: preparedCertificate(config, 0, block!) },
-  { kind: 'newView', message: newView },
-  { kind: 'newViewDraft', statement },
+  { kind: 'newView', epoch: limits.maxHeight, message: newView },
+  { kind: 'newViewDraft', epoch: 3, statement },
 ];
 
 describe('records of the consensus log', () => {
@@ -76,10 +76,19 @@ describe('records of the consensus log', () => {
     }
   });
 
+  it('of a view, from a time before validator sets could change, are of the first set', () => {
+    const { name, height, value } = encodeLogRecord(records[0]!);
+    const old = Uint8Array.of(1, ...value.subarray(7));
+    expect(decodeLogRecord({ name, height, value: old })).toEqual({
+      ok: true,
+      value: { ...records[0], epoch: 0 },
+    });
+  });
+
   it('of another version or an unknown kind are refused', () => {
     const encoded = encodeLogRecord(records[0]!);
     const value = encoded.value.slice();
-    value[0] = 2;
+    value[0] = 3;
     expect(decodeLogRecord({ ...encoded, value })).toMatchObject({
       ok: false,
       error: expect.stringMatching(/version/),

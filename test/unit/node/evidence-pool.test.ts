@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  firstValidatorSet,
   decodeEvidence,
   encodeConsensusMessage,
   encodeEvidence,
@@ -30,7 +31,7 @@ import { until } from '../../helpers/until.js';
 
 const { genesis, validatorKeys } = testGenesis(4);
 const chainId = genesisChainId(genesis);
-const set = { validators: genesis.validators };
+const set = firstValidatorSet(genesis.validators);
 const setHash = validatorSetHash(set);
 const [peer, other] = [1, 2].map(asValidatorIndex) as [ValidatorIndex, ValidatorIndex];
 
@@ -129,7 +130,7 @@ describe('the evidence pool', () => {
       peer,
       encodeEvidence({
         ...proof(3),
-        validatorSetHash: validatorSetHash({ validators: [set.validators[0]!] }),
+        validatorSetHash: validatorSetHash(firstValidatorSet([set.validators[0]!])),
       }),
     );
     await pool.receive(peer, new Uint8Array([1, 2, 3]));

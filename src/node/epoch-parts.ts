@@ -1,0 +1,83 @@
+import type { BlockRef, ConsensusConfig, ConsensusEvent, VerifiedMessage } from '../consensus/types.js';
+import type { Signer } from '../crypto/index.js';
+import type { CheckedTransaction } from '../ledger/index.js';
+import type { Height, ValidatorIndex } from '../types/index.js';
+import type { BlockExecutor } from './block-executor.js';
+import { BlockBuilder, type BuildOrder } from './builder.js';
+import { Caster } from './caster.js';
+import { CatchUp } from './catch-up.js';
+import type { DriverOptions } from './driver-options.js';
+import type { Proposals } from './proposals.js';
+
+export interface EpochPartsOptions {
+  readonly driver: DriverOptions;
+  readonly config: ConsensusConfig;
+  /** Key of this validator in the set of `config`; undefined when it has no place there. */
+  readonly signer: Signer | undefined;
+  readonly executor: BlockExecutor;
+  readonly proposals: Proposals;
+  readonly heights: () => readonly { readonly index: ValidatorIndex; readonly height: Height }[];
+  readonly dispatch: (event: ConsensusEvent) => void;
+  readonly said: (message: VerifiedMessage) => void;
+  readonly built: (order: BuildOrder, block: BlockRef) => void;
+  readonly inadmissible: (transaction: CheckedTransaction, code: string) => void;
+  readonly failed: (reason: string, error: unknown) => void;
+}
+
+/** The parts of a driver that know the validator set: made anew for each, so that nothing of one is used in another. */
+export class EpochParts {
+  readonly config: ConsensusConfig;
+  readonly builder: BlockBuilder | undefined;
+  readonly caster: Caster;
+  readonly catchUp: CatchUp;
+
+  constructor(options: EpochPartsOptions) {
+    const { driver, config, signer, executor, proposals, failed } = options;
+    const { ports, parameters, mempool, observer } = driver;
+    this.config = config;
+    this.caster = new Caster({
+      peers: ports.peers,
+      signer,
+      config,
+      said: options.said,
+      failed: (error) => failed('the validator key can not be used', error),
+    });
+    this.catchUp = new CatchUp({
+      ports,
+      config,
+      blocks: driver.blocks,
+      limits: driver.syncLimits,
+      proposals,
+      heights: options.heights,
+      dispatch: options.dispatch,
+      ended: () => mempool.restartDeadlines(ports.clock.monotonicMs()),
+      failed: (error) => failed('catching up found something that must not be', error),
+      observer,
+    });
+    this.builder =
+      config.self === undefined
+        ? undefined
+        : new BlockBuilder({
+            clock: ports.clock,
+            mempool,
+            executor,
+            proposals,
+            parameters,
+            chainId: config.chainId,
+            validatorSetHash: config.validatorSetHash,
+            self: config.self,
+            batchDelayMs: driver.batchDelayMs,
+            batchTransactions: driver.batchTransactions,
+            built: options.built,
+            inadmissible: options.inadmissible,
+            failed: (error) => failed('a block could not be built', error),
+          });
+  }
+
+  /** Nothing is said, built or fetched by these parts from now on. */
+  stop(): void {
+    this.builder?.clearOrder();
+    this.caster.stop();
+    this.catchUp.stop();
+  }
+}
