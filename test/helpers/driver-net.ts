@@ -3,7 +3,7 @@
  * handed over directly. For tests of the driver; networks of processes are in test/e2e, virtual time in test/simulation.
  */
 import { createVerifierPool } from '../../src/crypto/native/index.js';
-import type { Genesis } from '../../src/codec/index.js';
+import type { Genesis, Validator } from '../../src/codec/index.js';
 import { createReplicaOn, type Replica, type ReplicaSettings } from '../../src/node/replica.js';
 import { systemClock } from '../../src/node/clock.js';
 import type { PeerPort } from '../../src/node/ports.js';
@@ -48,14 +48,17 @@ export interface TestReplica extends Replica {
   readonly halts: string[];
   /** False cuts it off from the others. */
   connected: boolean;
+  /** Validators that decide the next height, as this replica knows them. */
+  validators: readonly Validator[];
 }
 
-/** Starts one replica a validator key. */
+/** Starts one replica a validator key: "v0", "v1", … Those that the genesis does not name follow, until a set has them. */
 export async function startDriverNet(
   genesis: Genesis,
   keys: readonly TestKey[],
   disks: readonly MemoryDisk[] = keys.map(() => new MemoryDisk()),
   settings: ReplicaSettings = testSettings,
+  nextKeys: readonly (TestKey | undefined)[] = [],
 ): Promise<{ readonly replicas: readonly TestReplica[]; stop(): Promise<void> }> {
   const replicas: TestReplica[] = [];
   const verifier = createVerifierPool({ threads: 0 });
@@ -63,11 +66,29 @@ export async function startDriverNet(
     replicas[self]?.connected === false
       ? []
       : replicas.filter((replica) => replica.index !== self && replica.connected);
+  const validatorsOf = (self: number): readonly Validator[] =>
+    replicas[self]?.validators ?? genesis.validators;
+  /** Index of a replica in the validator set of another one. */
+  const placeIn = (self: number, other: number): ValidatorIndex | undefined => {
+    const place = validatorsOf(self).findIndex(({ id }) => id === `v${other}`);
+    return place < 0 ? undefined : asValidatorIndex(place);
+  };
   const post = (from: number, to: ValidatorIndex | 'all', act: (target: TestReplica) => void): void => {
+    const id = to === 'all' ? undefined : validatorsOf(from)[to]?.id;
     setImmediate(() => {
-      for (const target of others(from)) if (to === 'all' || to === target.index) act(target);
+      for (const target of others(from)) if (to === 'all' || id === `v${target.index}`) act(target);
     });
   };
+  /** As `post`, for what a validator says to others: it has an index there. */
+  const tell = (
+    from: number,
+    to: ValidatorIndex | 'all',
+    act: (target: TestReplica, from: ValidatorIndex) => void,
+  ): void =>
+    post(from, to, (target) => {
+      const place = placeIn(target.index, from);
+      if (place !== undefined) act(target, place);
+    });
   for (const [index, key] of keys.entries()) {
     const from = asValidatorIndex(index);
     const opened = await createMemoryStore({
@@ -79,27 +100,41 @@ export async function startDriverNet(
     const store = opened.value;
     const peers: PeerPort = {
       sendConsensus: (to, bytes) =>
-        post(index, to, (target) => void target.driver.receiveConsensus(from, bytes)),
-      sendStatus: (to, status) => post(index, to, (target) => target.driver.receiveStatus(from, status)),
+        tell(index, to, (target, place) => void target.driver.receiveConsensus(place, bytes)),
+      sendStatus: (to, status) =>
+        tell(index, to, (target, place) => target.driver.receiveStatus(place, status)),
       relayTransactions: (envelopes) =>
         post(index, 'all', (target) => void target.driver.receiveTransactions(envelopes)),
       requestBodies: (to, digest, hashes) =>
-        post(index, to, (target) => target.driver.serveBodies(from, digest, hashes)),
+        tell(index, to, (target, place) => target.driver.serveBodies(place, digest, hashes)),
       sendBodies: (to, digest, hashes, envelopes) =>
-        post(index, to, (target) => void target.driver.receiveBodies(from, digest, hashes, envelopes)),
-      sendEvidence: (to, bytes) =>
-        post(index, to, (target) => void target.driver.receiveEvidence(from, bytes)),
-      connected: () => others(index).map((replica) => replica.index),
+        tell(
+          index,
+          to,
+          (target, place) => void target.driver.receiveBodies(place, digest, hashes, envelopes),
+        ),
+      connected: () =>
+        others(index)
+          .map((replica) => placeIn(index, replica.index))
+          .filter((place) => place !== undefined),
+      electorates: ({ current }) => {
+        const replica = replicas[index];
+        if (replica !== undefined) replica.validators = current.validators;
+      },
+      sendEvidence: (to, evidence) =>
+        tell(index, to, (target, place) => void target.driver.receiveEvidence(place, evidence)),
     };
     const halts: string[] = [];
     const replica = await createReplicaOn({
       genesis,
-      self: from,
+      self: undefined,
+      validator: `v${index}`,
       settings,
-      ports: { clock: systemClock, store, peers, verifier, signer: key },
+      ports: { clock: systemClock, store, peers, verifier, signer: key, nextSigner: nextKeys[index] },
       blocks: {
         async *fetchBlocks(peer, { fromHeight, maxBlocks }) {
-          const source = replicas[peer];
+          const id = validatorsOf(index)[peer]?.id;
+          const source = replicas.find((replica) => id === `v${replica.index}`);
           if (source?.connected !== true) throw new Error('not connected');
           for (let height: number = fromHeight; height < fromHeight + maxBlocks; height++) {
             const block = await source.store.block(height as typeof fromHeight);
@@ -114,7 +149,8 @@ export async function startDriverNet(
       },
       observer: silentObserver(halts),
     });
-    replicas.push({ ...replica, index: from, store, halts, connected: true });
+    const { validators } = replica.config.validatorSet;
+    replicas.push({ ...replica, index: from, store, halts, connected: true, validators });
   }
   for (const replica of replicas) replica.driver.start();
   return {
