@@ -1,19 +1,20 @@
-import type { Evidence } from '../codec/index.js';
+import type { Evidence, ValidatorSet } from '../codec/index.js';
 import type { BlockRef, Notice } from '../consensus/types.js';
 import type { Logger, Metrics } from '../telemetry/index.js';
-import { toHex } from '../types/index.js';
+import { validatorSetHash } from '../crypto/index.js';
+import { equalBytes, toHex } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { DriverObserver, EvidenceRefusal, MessageOutcome } from './driver-options.js';
+import type { Electorates } from './electorate.js';
 import type { Clock } from './ports.js';
 
 export interface NodeObserverOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** Ids of the validators in order of index. */
-  readonly validators: readonly string[];
-  readonly self: ValidatorIndex;
+  /** Own id. */
+  readonly validator: string;
   /** A block can be read from the store. */
   readonly committed: (height: Height) => void;
   /** Once per heartbeat: refresh what is polled. */
@@ -36,19 +37,26 @@ const maxTimes = 256;
 export class NodeObserver implements DriverObserver {
   readonly #options: NodeObserverOptions;
   readonly #times = new Map<number, BlockTimes>();
+  /** Ids of the validators in force, in order of index. */
+  #validators: readonly string[] = [];
+  /** In force, and the one before: evidence may be against a validator of either. */
+  #sets: readonly ValidatorSet[] = [];
+  #self: ValidatorIndex | undefined;
+  #epoch = -1;
 
   constructor(options: NodeObserverOptions) {
     this.#options = options;
   }
 
   notice(notice: Notice): void {
-    const { log, metrics, validators, self, clock } = this.#options;
+    const { log, metrics, clock } = this.#options;
+    const validators = this.#validators;
     const { consensus } = metrics;
     switch (notice.kind) {
       case 'viewStarted': {
         consensus.view.set(notice.view);
         consensus.viewChangeInProgress.set(0);
-        consensus.isPrimary.set(notice.primary === self ? 1 : 0);
+        consensus.isPrimary.set(notice.primary === this.#self ? 1 : 0);
         if (notice.view > 0) consensus.viewsStarted.inc();
         const primary = validators[notice.primary];
         log.info({ code: 'VIEW_STARTED', view: notice.view, primary }, `View ${notice.view} has started.`);
@@ -78,6 +86,11 @@ export class NodeObserver implements DriverObserver {
         consensus.phaseDuration.with({ phase: 'prepare' }).observe((times.preparedMs - sinceMs) / 1000);
         return;
       }
+      case 'epochStarted':
+        // Said by `electorates`, which knows who is in it.
+        consensus.view.set(0);
+        consensus.viewChangeInProgress.set(0);
+        return;
       case 'checkpointStable':
         consensus.stableCheckpointHeight.set(notice.height);
         log.debug({ code: 'CHECKPOINT_STABLE', height: notice.height }, 'A checkpoint is stable.');
@@ -92,8 +105,51 @@ export class NodeObserver implements DriverObserver {
     }
   }
 
+  electorates({ current, previous, scheduled }: Electorates, self: ValidatorIndex | undefined): void {
+    const { log, metrics, validator } = this.#options;
+    const { consensus } = metrics;
+    const ids = current.validators.map(({ id }) => id);
+    this.#validators = ids;
+    this.#sets = [current, previous].filter((set) => set !== undefined);
+    this.#self = self;
+    consensus.epoch.set(current.epoch);
+    consensus.validators.set(ids.length);
+    consensus.isValidator.set(self === undefined ? 0 : 1);
+    consensus.scheduledHeight.set(scheduled?.activationHeight ?? 0);
+    if (scheduled !== undefined) {
+      const { activationHeight: height } = scheduled;
+      log.info(
+        { code: 'VALIDATORS_SCHEDULED', height, ...comparison(current, scheduled) },
+        `The next validator set takes over at height ${height}.`,
+      );
+    }
+    if (this.#epoch === current.epoch) return;
+    this.#epoch = current.epoch;
+    if (previous !== undefined) {
+      const { activationHeight: height, epoch } = current;
+      log.info(
+        { code: 'VALIDATORS_CHANGED', height, epoch, validators: ids, ...comparison(previous, current) },
+        `${ids.length} validators decide from height ${height} on.`,
+      );
+    }
+    if (self !== undefined) return;
+    if (ids.includes(validator)) {
+      log.error(
+        { code: 'VALIDATOR_KEY_MISSING', validator },
+        'The validator set in force has another key for this validator than this node holds, so that it only follows. ' +
+          'Name the key file that was decided under "key" in the configuration, and restart.',
+      );
+    } else {
+      log.warn(
+        { code: 'NOT_VALIDATING', validator },
+        'This node is not in the validator set in force: it follows the chain and does not vote.',
+      );
+    }
+  }
+
   message(from: ValidatorIndex, type: string, outcome: MessageOutcome, detail: string | undefined): void {
-    const { log, metrics, validators } = this.#options;
+    const { log, metrics } = this.#options;
+    const validators = this.#validators;
     metrics.consensus.messages.with({ type: messageType(type), outcome }).inc();
     if (type === 'prePrepare' && outcome === 'accepted') return;
     if (outcome === 'accepted') return;
@@ -113,7 +169,8 @@ export class NodeObserver implements DriverObserver {
   }
 
   judged(block: BlockRef, outcome: 'valid' | 'invalid' | 'refused', reason: string | undefined): void {
-    const { log, metrics, validators } = this.#options;
+    const { log, metrics } = this.#options;
+    const validators = this.#validators;
     metrics.consensus.proposals.with({ outcome }).inc();
     if (outcome === 'valid') return;
     const { height, proposer } = block.header;
@@ -165,13 +222,15 @@ export class NodeObserver implements DriverObserver {
   }
 
   evidence(evidence: Evidence, from: ValidatorIndex | undefined): void {
-    const { log, metrics, validators } = this.#options;
+    const { log, metrics } = this.#options;
+    const validators = this.#validators;
+    const guilty = this.#sets.find((set) => equalBytes(validatorSetHash(set), evidence.validatorSetHash));
     const { phase, first } = evidence;
     metrics.consensus.evidence.with({ phase, source: from === undefined ? 'own' : 'peer' }).inc();
     log.error(
       {
         code: 'EQUIVOCATION',
-        validator: validators[first.signature.validator],
+        validator: guilty?.validators[first.signature.validator]?.id,
         phase,
         view: first.view,
         height: first.height,
@@ -182,7 +241,8 @@ export class NodeObserver implements DriverObserver {
   }
 
   evidenceRefused(from: ValidatorIndex | undefined, reason: EvidenceRefusal): void {
-    const { log, metrics, validators } = this.#options;
+    const { log, metrics } = this.#options;
+    const validators = this.#validators;
     metrics.consensus.evidenceRefused.with({ reason }).inc();
     if (from === undefined || reason === 'duplicate' || reason === 'full') return;
     log.warn(
@@ -206,7 +266,8 @@ export class NodeObserver implements DriverObserver {
   }
 
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void {
-    const { log, metrics, validators } = this.#options;
+    const { log, metrics } = this.#options;
+    const validators = this.#validators;
     metrics.sync.failures.with({ reason: fault }).inc();
     log.warn({ peer: validators[peer], fault, detail }, 'A request for blocks failed.');
   }
@@ -227,6 +288,23 @@ export class NodeObserver implements DriverObserver {
     if (this.#times.size >= maxTimes) this.#times.clear();
     this.#times.set(height, { proposedMs: this.#options.clock.monotonicMs() });
   }
+}
+
+/** Ids that are in one set only, and those whose key or address differs. */
+function comparison(before: ValidatorSet, after: ValidatorSet): Readonly<Record<string, readonly string[]>> {
+  const known = new Map(before.validators.map((validator) => [validator.id, validator]));
+  const ids = new Set(after.validators.map(({ id }) => id));
+  return {
+    joining: after.validators.filter(({ id }) => !known.has(id)).map(({ id }) => id),
+    leaving: before.validators.filter(({ id }) => !ids.has(id)).map(({ id }) => id),
+    changing: after.validators
+      .filter(({ id, publicKey, address }) => {
+        const earlier = known.get(id);
+        if (earlier === undefined) return false;
+        return !equalBytes(earlier.publicKey, publicKey) || earlier.address !== address;
+      })
+      .map(({ id }) => id),
+  };
 }
 
 const messageTypes = ['prePrepare', 'prepare', 'commit', 'checkpoint', 'viewChange', 'newView'] as const;

@@ -174,8 +174,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     log,
     metrics,
     clock,
-    validators: ids,
-    self,
+    validator: config.validator,
     committed: (height) => reads.current?.committed(height),
     tick: () => {
       link.view?.refreshHealth();

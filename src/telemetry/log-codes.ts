@@ -24,6 +24,20 @@ export const logCodes = {
     level: 'error',
     meaning: 'The store refused an operation. Check the disk: space, permissions, hardware.',
   },
+  VALIDATORS_SCHEDULED: {
+    level: 'info',
+    meaning: 'A quorum has decided the next validator set; its height, who joins and who leaves.',
+  },
+  VALIDATORS_CHANGED: { level: 'info', meaning: 'The next validator set has taken over; who validates now.' },
+  VALIDATOR_KEY_MISSING: {
+    level: 'error',
+    meaning:
+      'The validator set in force has a key for this validator that this node does not hold: it only follows.',
+  },
+  NOT_VALIDATING: {
+    level: 'warn',
+    meaning: 'This node is not in the validator set in force: it only follows.',
+  },
   VIEW_STARTED: { level: 'info', meaning: 'A view has started; its primary.' },
   VIEW_CHANGE_STARTED: {
     level: 'warn',

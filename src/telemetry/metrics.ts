@@ -69,6 +69,19 @@ export function createMetrics(options: MetricsOptions) {
         'consensus_known_height',
         'Highest committed height that any validator reported: how far behind this one is.',
       ),
+      epoch: build.gauge(
+        'consensus_epoch',
+        'Number of the validator set in force, 0 for that of the genesis.',
+      ),
+      validators: build.gauge('consensus_validators', 'Validators of the set in force.'),
+      isValidator: build.gauge(
+        'consensus_is_validator',
+        'Whether this node votes in the validator set in force: 1, or 0 if it only follows.',
+      ),
+      scheduledHeight: build.gauge(
+        'consensus_validators_scheduled_height',
+        'First height of the decided next validator set, 0 when none waits.',
+      ),
       isPrimary: build.gauge(
         'consensus_is_primary',
         '1 while this validator is the primary of the current view.',
