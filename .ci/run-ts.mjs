@@ -57,7 +57,7 @@ if (!existsSync(dir)) {
       writeFileSync(target, code);
     }),
   );
-  for (const name of ['package.json', 'proto', 'configs'])
+  for (const name of ['package.json', 'proto', 'configs', 'test/vectors'])
     symlinkSync(join(root, name), join(building, name));
   try {
     renameSync(building, dir);

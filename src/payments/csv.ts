@@ -1,4 +1,4 @@
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { Readable, pipeline } from 'node:stream';
 import { didYouMean } from '../config/suggest.js';
 import { InstructionChecker, quote } from './instruction.js';
@@ -124,9 +124,10 @@ async function* joined(
 
 /** The parser's error as one of the file; others (of the disk, defects) stay what they are. */
 function unfitCsv(error: unknown): unknown {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  if (!code.startsWith('CSV_')) return error;
-  const line = typeof error === 'object' && error !== null && 'lines' in error ? Number(error.lines) : 1;
+  if (!(error instanceof CsvError)) return error;
+  const line = Number(error['lines'] ?? 1);
+  // Its type lists fewer codes than it has.
+  const code: string = error.code;
   switch (code) {
     case 'CSV_MAX_RECORD_SIZE':
       return new UnfitFile(

@@ -152,13 +152,21 @@ function readEntries(
 
 /** Takes a line in; false when it is damaged. */
 function take(line: string, { entries, synced, settled }: Contents): boolean {
-  let entry: Readonly<Record<string, unknown>>;
+  let entry: unknown;
   try {
-    entry = JSON.parse(line) as Readonly<Record<string, unknown>>;
+    entry = JSON.parse(line);
   } catch {
     return false;
   }
-  const { key, endToEndId, envelope, account, syncedToHeight, settled: settledKey } = entry;
+  if (typeof entry !== 'object' || entry === null) return false;
+  const {
+    key,
+    endToEndId,
+    envelope,
+    account,
+    syncedToHeight,
+    settled: settledKey,
+  } = entry as Readonly<Record<string, unknown>>;
   if (typeof key === 'string' && typeof envelope === 'string' && typeof endToEndId === 'string') {
     entries.set(key, { endToEndId, envelope });
   } else if (typeof settledKey === 'string') settled.add(settledKey);

@@ -102,6 +102,7 @@ describe('readPaymentsCsv', () => {
       /file \d+ MALFORMED Found a quote that is never closed/,
     ],
     ['a quote in the wrong place', `${header}\nm,"e"1,x\n`, /MALFORMED/],
+    ['a quote in the middle of a field', `${header}\nm,Unit "1" e,x\n`, /MALFORMED/],
     ['a row without end', `${header}\nm,"${'x'.repeat(100_000)}`, /TOO_LARGE/],
     ['bytes that are not UTF-8', Uint8Array.of(0x6d, 0xff, 0x0a), /MALFORMED .*UTF-8/],
   ])('refuses %s', async (_, text, expected) => {
