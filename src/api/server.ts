@@ -1,9 +1,11 @@
 /** Starts and stops the gRPC servers of a node. */
+import type { Server as TlsServer } from 'node:tls';
 import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
 import { loadDescriptors, loadProtocol } from '../client/protocol.js';
+import { ConnectionCap, type ConnectionCapLimits } from '../network/connection-cap.js';
 import type { TlsMaterial } from '../network/types.js';
 import { limits, QuaestorError } from '../types/index.js';
 import { adminHandlers } from './admin.js';
@@ -143,6 +145,7 @@ async function start(
     stopHealth();
     throw error;
   }
+  capConnections(server);
   return {
     port,
     reloadTls: (material) => credentials.reload(material),
@@ -226,6 +229,21 @@ function bind(server: Server, address: string, credentials: ApiServerCredentials
       }
     });
   });
+}
+
+/** Bounds of one port's connections: many times what members with several applications need. */
+export const connectionLimits: ConnectionCapLimits = {
+  maxPending: 256,
+  maxPerIdentity: 64,
+  maxIdentified: 2048,
+};
+
+/** Bounds the connections of a server that has just begun to listen. grpc-js has no option for it and hands its HTTP/2
+ * servers to nobody, so this reaches for them; a test notices when a later version keeps them elsewhere. */
+function capConnections(server: Server): void {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<TlsServer, unknown> };
+  const cap = new ConnectionCap(connectionLimits);
+  for (const listening of http2Servers?.keys() ?? []) cap.watch(listening);
 }
 
 function shutdown(server: Server, graceMs: number): Promise<void> {

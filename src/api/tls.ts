@@ -1,15 +1,24 @@
 /** TLS of the api's ports: version 1.3 only, a client certificate is required, and certificates can be replaced while
  * the server runs. */
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { TlsMaterial } from '../network/types.js';
 import { QuaestorError } from '../types/index.js';
 
+/** A client that takes longer to show its certificate is cut off. */
+const handshakeTimeoutMs = 10_000;
+
 /** Credentials of a gRPC server. */
 export class ApiServerCredentials extends ServerCredentials {
   constructor(material: TlsMaterial) {
-    super({ requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' }, checkedContext(material));
+    const options: TlsOptions = {
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: handshakeTimeoutMs,
+    };
+    super(options, checkedContext(material));
   }
 
   /** Uses other certificates for connections that are made from now on. Throws TLS_MATERIAL_INVALID and keeps the old

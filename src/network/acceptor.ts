@@ -10,6 +10,7 @@ import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { createServer } from 'node:tls';
 import { QuaestorError } from '../types/index.js';
 import type { PeerServiceDefinition } from './definition.js';
+import { ConnectionCap } from './connection-cap.js';
 import { receiveWindowBytes } from './dialer.js';
 import type { TlsContext } from './tls.js';
 import { certificateFingerprint, namedValidator } from './tls.js';
@@ -41,6 +42,8 @@ export interface AcceptorOptions {
 
 /** Most connections of one validator: one for the stream, some for FetchBlocks, some that are about to be found dead. */
 const maxConnectionsPerPeer = 16;
+/** Most connections that have not shown a certificate yet. */
+const maxPendingConnections = 128;
 
 export class Acceptor {
   readonly #options: AcceptorOptions;
@@ -82,7 +85,12 @@ export class Acceptor {
       },
       (socket) => this.#onSecure(socket, (admitted) => injector.injectConnection(admitted)),
     );
-    this.#tls.maxConnections = maxConnectionsPerPeer * (options.validators.length + 1);
+    new ConnectionCap({
+      maxPending: maxPendingConnections,
+      // Of one validator, the oldest gives way (`#limitConnections`); of strangers with a certificate, all are refused.
+      maxPerIdentity: 4 * maxConnectionsPerPeer,
+      maxIdentified: 4 * maxConnectionsPerPeer * (options.validators.length + 1),
+    }).watch(this.#tls);
     this.#tls.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

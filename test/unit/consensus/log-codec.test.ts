@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeLogRecord, encodeLogRecord, type LogRecord } from '../../../src/consensus/index.js';
-import { asHeight, asView, limits } from '../../../src/types/index.js';
+import { decodeLogRecord, encodeLogRecord } from '../../../src/consensus/index.js';
+import { asHeight, limits } from '../../../src/types/index.js';
 import { logRecords as records } from '../../helpers/log-records.js';
 
 describe('records of the consensus log', () => {
