@@ -13,7 +13,7 @@ import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectionLimits } from '../../src/api/server.js';
 import type { ClientTls } from '../../src/client/index.js';
-import { encodeConsensusMessage } from '../../src/codec/index.js';
+import { encodeConsensusMessage, firstValidatorSet } from '../../src/codec/index.js';
 import { loadNodeConfig } from '../../src/config/index.js';
 import { openKeyFile } from '../../src/crypto/native/index.js';
 import { validatorSetHash, voteSigningBytes } from '../../src/crypto/index.js';
@@ -350,7 +350,7 @@ describe('a validator that votes for two blocks', () => {
         const digest = asDigest(new Uint8Array(32).fill(byte));
         const statement = {
           chainId: network.chainId,
-          validatorSetHash: validatorSetHash({ validators: network.genesis.validators }),
+          validatorSetHash: validatorSetHash(firstValidatorSet(network.genesis.validators)),
           phase: 'commit' as const,
           view,
           height,
