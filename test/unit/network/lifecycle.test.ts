@@ -33,6 +33,18 @@ describe('connections between validators', () => {
     await records.until(() => records.consensus.some(({ text }) => text === 'again'));
   });
 
+  it('know a validator that has moved by its key (pitfall 36)', async () => {
+    const { node } = await connected(2);
+    const before = node(0).network.port();
+    // The others still have its old address.
+    await node(0).restart({ listen: { host: '127.0.0.1', port: 0 } });
+    expect(node(0).network.port()).not.toBe(before);
+    await consortium.allConnected();
+    node(1).network.sendConsensus(node(0).index, Buffer.from('to the new place'));
+    const { records } = node(0);
+    await records.until(() => records.consensus.some(({ text }) => text === 'to the new place'));
+  });
+
   it('keep the last votes for a peer that is away', async () => {
     const { node } = await connected(2);
     await node(1).network.stop();

@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FinalBlock, Refusal, SubmissionSink } from '../../../src/api/ports.js';
 import {
+  decodeBalance,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
   type Genesis,
   type Operation,
 } from '../../../src/codec/index.js';
 import { transactionId, transactionSigningBytes } from '../../../src/crypto/index.js';
-import { genesisChainId } from '../../../src/ledger/index.js';
+import { genesisChainId, stateKeys } from '../../../src/ledger/index.js';
 import { MemoryDisk, StorageError } from '../../../src/storage/index.js';
 import { asAmount, asHeight, toHex } from '../../../src/types/index.js';
 import { patientSettings, startDriverNet, type TestReplica } from '../../helpers/driver-net.js';
@@ -100,6 +101,32 @@ describe('a network of replicas', () => {
     await until(() => answers.final.has(2) && answers.refusals.length === 1);
     expect(answers.final.get(2)!.block.height).toBe(answers.final.get(1)!.block.height);
     expect(answers.refusals[0]).toMatchObject({ number: 3, reason: 'IDEMPOTENCY_KEY_REUSED' });
+  });
+
+  it('says that a payment is final only when its block and its state can be read (pitfall 35)', async () => {
+    const { genesis, validatorKeys } = testGenesis(4);
+    const net = (running = await startDriverNet(genesis, validatorKeys, undefined, patientSettings));
+    const { driver, store } = net.replicas[1]!;
+    const reads: Promise<{ readonly block: boolean; readonly balance: bigint }>[] = [];
+    const sink: SubmissionSink = {
+      finalized: ({ height }) => {
+        const read = async () => {
+          const [block, [balance]] = await Promise.all([
+            store.block(height),
+            store.stateMany([stateKeys.balance('B1', 'CHF')]),
+          ]);
+          const decoded = decodeBalance(balance!);
+          return { block: block?.height === height, balance: decoded.ok ? decoded.value.amount : 0n };
+        };
+        reads.push(read());
+      },
+      refused: () => undefined,
+    };
+    for (let number = 1; number <= 5; number++) {
+      driver.desk.submit([transfer(genesis, number)], number, { member: 'alpha' }, sink);
+      await until(() => reads.length === number);
+      expect(await reads.at(-1)).toEqual({ block: true, balance: 500n + BigInt(number) });
+    }
   });
 
   it('goes on after its primary is cut off, and takes it back', async () => {
