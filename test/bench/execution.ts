@@ -105,6 +105,7 @@ const envelope = (height: number): Uint8Array => {
 };
 
 const used = { decode: 0, execute: 0, commit: 0 };
+let nodeBytes = 0;
 let lap = process.cpuUsage();
 const account = (part: keyof typeof used | undefined): void => {
   const spent = process.cpuUsage(lap);
@@ -145,6 +146,7 @@ for (let block = 0; block < blocks; block++) {
   });
   const digest = headerDigest(headerBytes);
   executor.keep(digest, execution);
+  for (const { value } of execution.tree.nodes) nodeBytes += value.length;
   await store.commitBlock({
     block: {
       height,
@@ -172,7 +174,8 @@ for (let block = 0; block < blocks; block++) {
 const each = (us: number): string => (us / (perBlock * (blocks - warm))).toFixed(1);
 process.stdout.write(
   `${store.engine}, ${accounts} accounts, ${perBlock} a block; CPU us a transaction: decode ${each(used.decode)}, ` +
-    `execute ${each(used.execute)}, commit ${each(used.commit)}; resident ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB\n`,
+    `execute ${each(used.execute)}, commit ${each(used.commit)}; ` +
+    `tree nodes ${(nodeBytes / (perBlock * blocks)).toFixed(0)} bytes a transaction; resident ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB\n`,
 );
 await store.close();
 await rm(dir, { recursive: true, force: true });

@@ -31,9 +31,14 @@ export class ChangeApplication {
 
   /** The root of the new version, which is stored even if nothing changed. */
   applyToRoot(base: number | undefined, root: Ref): Ref {
-    const next = this.#apply(root, 0, 0, this.#changes.count);
-    if (base !== undefined) this.#addKey(this.stale, base, 0, 0);
-    this.#store(next, 0, 0);
+    let next = this.#apply(root, 0, 0, this.#changes.count);
+    if (next === root && root > 0) {
+      // Nodes do not change, and what is stored for this version differs.
+      next = this.#arena.addInner(this.#arena.left(root), this.#arena.right(root));
+      this.created.push(next);
+      this.replaced.push(root);
+    }
+    this.#store(next, root, base, 0, 0);
     return next;
   }
 
@@ -69,12 +74,12 @@ export class ChangeApplication {
     if (ref > 0) {
       if (left === oldLeft && right === oldRight) return ref;
       this.replaced.push(ref);
-      if (isStoredDepth(depth)) this.#addKey(this.stale, this.#arena.version(ref), start, depth);
     }
     const next = combine(this.#arena, left, right);
-    if (next > 0) {
-      this.created.push(next);
-      if (isStoredDepth(depth)) this.#store(next, start, depth);
+    if (next > 0) this.created.push(next);
+    if (isStoredDepth(depth)) {
+      if (next > 0) this.#store(next, ref, ref > 0 ? this.#arena.version(ref) : undefined, start, depth);
+      else if (ref > 0) this.#unstore(ref, this.#arena.version(ref), start, depth);
     }
     return next;
   }
@@ -101,11 +106,26 @@ export class ChangeApplication {
     return true;
   }
 
-  /** Adds a node to what is stored; its place is the way of a change, down to its depth. */
-  #store(ref: Ref, change: number, depth: number): void {
-    if (ref > 0) this.#arena.markStored(ref, this.#version, this.#time);
+  /**
+   * Adds a node to what is stored, in the place of `old`, which a version stored, or of no stored node (undefined). The
+   * place is the way of a change, down to a depth.
+   */
+  #store(ref: Ref, old: Ref, oldVersion: number | undefined, change: number, depth: number): void {
     this.#addKey(this.nodes.keys, this.#version, change, depth);
-    writeNode(this.#arena, ref, depth / levelsPerNode, this.nodes.values);
+    const { values } = this.nodes;
+    const isDelta = writeNode(this.#arena, ref, old, this.#version, depth / levelsPerNode, values);
+    if (ref > 0) this.#arena.markUsed(ref, this.#time);
+    if (oldVersion === undefined) return;
+    if (!isDelta) this.#unstore(old, oldVersion, change, depth);
+    // A delta needs the full form that the old one was, or built on.
+    else if (this.#arena.fullVersion(old) !== oldVersion) this.#addKey(this.stale, oldVersion, change, depth);
+  }
+
+  /** A stored node is no longer used, nor is the full form that it builds on. */
+  #unstore(old: Ref, oldVersion: number, change: number, depth: number): void {
+    this.#addKey(this.stale, oldVersion, change, depth);
+    const full = old > 0 ? this.#arena.fullVersion(old) : oldVersion;
+    if (full !== oldVersion) this.#addKey(this.stale, full, change, depth);
   }
 
   #addKey(to: PackedBytes, version: number, change: number, depth: number): void {

@@ -5,6 +5,6 @@
 export { stateKeyPath } from './hashing.js';
 export { StateTree } from './state-tree.js';
 export { PackedEntries, type TreeNodeEntry } from './packed-entries.js';
-export { StateTreeError } from './stored-node.js';
+export { StateTreeError } from './errors.js';
 export type { NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
 export { verifyStatePath } from './verify.js';

@@ -18,7 +18,7 @@ const leafBytes = 64;
 /** A leaf has its path, the hash of its value and its own hash. */
 const leafWords = 3 * hashWords;
 /** Memory of an inner node and of a leaf. */
-const innerMemoryBytes = 52;
+const innerMemoryBytes = 56;
 const leafMemoryBytes = 4 * leafWords;
 
 /** Input of a hash, 65 bytes: at an odd place, so that the 64 behind the first are whole words. */
@@ -40,8 +40,10 @@ export class NodeArena {
   #right = new Int32Array(initialNodes);
   #hashes = new Int32Array(initialNodes * hashWords);
   #hashBytes = new Uint8Array(this.#hashes.buffer);
-  /** Of stored nodes: the version that made it, and when it was used last. */
+  /** Of stored nodes: the version that made it, how its stored form is to be read (age and mask, see markStored), and
+   * when it was used last. */
   #versions = new Float64Array(initialNodes);
+  #forms = new Uint32Array(initialNodes);
   #used = new Uint32Array(initialNodes);
   #leaves = new Int32Array(initialNodes * leafWords);
   #leafBytes = new Uint8Array(this.#leaves.buffer);
@@ -111,10 +113,23 @@ export class NodeArena {
     return this.#versions[node] ?? 0;
   }
 
-  /** Says which version stored a node, and when. */
-  markStored(node: Ref, version: number, time: number): void {
+  /**
+   * Says which version stored a node and how: `age` versions after its last full form, from which it differs in the
+   * slots of a mask.
+   */
+  markStored(node: Ref, version: number, age: number, mask: number): void {
     this.#versions[node] = version;
-    this.#used[node] = time;
+    this.#forms[node] = age * 0x10000 + mask;
+  }
+
+  /** Version of the last full form of a stored node. */
+  fullVersion(node: Ref): number {
+    return this.version(node) - ((this.#forms[node] ?? 0) >>> 16);
+  }
+
+  /** Slots in which a stored node differs from its last full form. */
+  changedSlots(node: Ref): number {
+    return (this.#forms[node] ?? 0) & 0xffff;
   }
 
   markUsed(node: Ref, time: number): void {
@@ -125,13 +140,14 @@ export class NodeArena {
     return this.#used[node] ?? 0;
   }
 
-  /** Gives a node that is not loaded the children of one that is, and frees that one. False if their hashes differ. */
-  takeChildren(node: Ref, from: Ref): boolean {
+  /** Makes a node that is not loaded what another is, and frees that one. False if their hashes differ. */
+  become(node: Ref, from: Ref): boolean {
     for (let index = 0; index < hashWords; index++) {
       if (this.#hashes[node * hashWords + index] !== this.#hashes[from * hashWords + index]) return false;
     }
     this.#left[node] = this.left(from);
     this.#right[node] = this.right(from);
+    this.#forms[node] = this.#forms[from] ?? 0;
     this.free(from);
     return true;
   }
@@ -203,6 +219,7 @@ export class NodeArena {
       this.#hashes = grown(this.#hashes, new Int32Array(count * hashWords));
       this.#hashBytes = new Uint8Array(this.#hashes.buffer);
       this.#versions = grown(this.#versions, new Float64Array(count));
+      this.#forms = grown(this.#forms, new Uint32Array(count));
       this.#used = grown(this.#used, new Uint32Array(count));
     }
     return this.#innerEnd++;

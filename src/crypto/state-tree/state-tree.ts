@@ -31,7 +31,7 @@ export class StateTree {
 
   /**
    * Works out the version `next`: the version `base` (undefined for the empty tree), with the writes applied; undefined
-   * removes a key. Reads with at most one call a level, then computes in one go.
+   * removes a key. Reads with at most two calls a level, then computes in one go.
    *
    * `branch` are the updates, ascending, that lead from the committed version to `base` and are not committed yet.
    * Rejects with a StateTreeError when a node that is needed is missing or damaged.

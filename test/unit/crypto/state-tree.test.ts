@@ -427,6 +427,30 @@ describe('StateTree', () => {
     expect(large.store.reads).toBe(0);
   });
 
+  it('stores little more than what changed, and proves every height from that', async () => {
+    const chain = new Chain(10_000_000);
+    await chain.commit(writesOf(Array.from({ length: 3000 }, (_, index) => [index, index])));
+    const blocks = 60;
+    let bytes = 0;
+    for (let height = 1; height <= blocks; height++) {
+      const update = await chain.commit(writesOf([[(height * 7) % 40, height]]));
+      for (const { value } of update.nodes) bytes += value.length;
+    }
+    // The full nodes on the way of a key have 1,700 bytes.
+    expect(bytes / blocks).toBeLessThan(600);
+    for (let height = 1; height <= blocks; height++) {
+      const key = keyOf((height * 7) % 40);
+      const path = await new StateTree({ maxBytes: 0 }).prove(chain.store, asHeight(height), key);
+      const value = valueOf(height);
+      expect(verifyStatePath(chain.updates[height]!.root, key, value, path)).toBe(true);
+    }
+    // Blocks that change nothing, too.
+    for (let count = 0; count < 3; count++) await chain.commit(new Map());
+    const last = chain.height!;
+    const path = await new StateTree({ maxBytes: 0 }).prove(chain.store, last, keyOf(7));
+    expect(verifyStatePath(chain.updates[last]!.root, keyOf(7), chain.state.get(keyOf(7)), path)).toBe(true);
+  });
+
   it('refuses a node that its parent does not vouch for', async () => {
     const chain = new Chain();
     await chain.commit(writesOf(Array.from({ length: 300 }, (_, index) => [index, index])));
