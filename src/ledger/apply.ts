@@ -121,6 +121,10 @@ class BlockExecution implements OperationContext {
     return this.#draft.get(kind, id);
   }
 
+  has(kind: RecordKind<unknown>, id: string): boolean {
+    return this.#draft.has(kind, id);
+  }
+
   set<T>(kind: RecordKind<T>, id: string, value: T | undefined): void {
     this.#draft.set(kind, id, value);
   }

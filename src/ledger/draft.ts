@@ -51,6 +51,14 @@ export class Draft {
     return this.#cell(kind, id).value;
   }
 
+  /** Whether there is a record. Does not decode one that nobody asked for yet. */
+  has(kind: RecordKind<unknown>, id: string): boolean {
+    const known = this.#cells[kind.index]?.get(id);
+    return known === undefined
+      ? this.#state.get(recordKey(kind, id)) !== undefined
+      : known.value !== undefined;
+  }
+
   set<T>(kind: RecordKind<T>, id: string, value: T | undefined): void {
     const cell = this.#cell(kind, id);
     if (cell.writer !== this.#transaction) {

@@ -104,6 +104,8 @@ export interface OperationContext {
   readonly parameters: Parameters;
   /** A record as the transaction's earlier operations left it; undefined when there is none. */
   get<T>(kind: RecordKind<T>, id: string): T | undefined;
+  /** Whether there is a record, which `get` would give. Costs less, since nothing is decoded. */
+  has(kind: RecordKind<unknown>, id: string): boolean;
   /** Replaces a record; undefined removes it. */
   set<T>(kind: RecordKind<T>, id: string, value: T | undefined): void;
   /** Whether the envelope's signatures satisfy the policy; undefined stands for the sender's, which they do. */

@@ -17,7 +17,7 @@ export const mint: OperationHandler<'mint'> = {
     const definition = context.get(records.asset, asset);
     if (definition === undefined) return 'UNKNOWN_ASSET';
     if (definition.issuer !== context.sender) return 'ROLE_REQUIRED';
-    if (context.get(records.account, account) === undefined) return 'UNKNOWN_ACCOUNT';
+    if (!context.has(records.account, account)) return 'UNKNOWN_ACCOUNT';
     const supply = context.get(records.supply, asset);
     invariant(supply !== undefined, `asset "${asset}" has a supply record`);
     const id = balanceId(account, asset);

@@ -20,8 +20,8 @@ export const transfer: OperationHandler<'transfer'> = {
     if (payer.owner !== context.sender) return 'NOT_ACCOUNT_OWNER';
     if (!context.authorizes(payer.policy)) return 'ACCOUNT_NOT_AUTHORIZED';
     if (fromAccount === toAccount) return 'SAME_ACCOUNT';
-    if (context.get(records.account, toAccount) === undefined) return 'UNKNOWN_ACCOUNT';
-    if (context.get(records.asset, asset) === undefined) return 'UNKNOWN_ASSET';
+    if (!context.has(records.account, toAccount)) return 'UNKNOWN_ACCOUNT';
+    if (!context.has(records.asset, asset)) return 'UNKNOWN_ASSET';
     const fromId = balanceId(fromAccount, asset);
     const rest = (context.get(records.balance, fromId)?.amount ?? 0n) - amount;
     if (rest < 0n) return 'INSUFFICIENT_FUNDS';
