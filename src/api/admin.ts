@@ -28,9 +28,10 @@ export function adminHandlers(environment: CallEnvironment, admin: AdminPort): A
         })),
       };
     }),
-    ListEvidence: method('ListEvidence', () => ({
-      evidence: admin.evidence().map((bytes) => Buffer.from(bytes)),
-    })),
+    ListEvidence: unary(environment, 'AdminService/ListEvidence', ['operator'], async () => {
+      const { evidence, setChanges } = await admin.evidence();
+      return { evidence: mutable(evidence), setChanges };
+    }),
     SetLogLevel: method('SetLogLevel', (request: SetLogLevelRequest__Output, caller) => {
       const level = logLevels.find((known): known is LogLevel => known === request.level);
       if (level === undefined) throw invalidField('level', `it must be one of ${logLevels.join(', ')}.`);

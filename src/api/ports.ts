@@ -173,8 +173,9 @@ export interface AdminPort {
   };
   peers(): readonly PeerInfo[];
   consensusState(): ConsensusInfo;
-  /** Proofs of equivocation in keeping, canonical, in order of height, view, phase and validator. */
-  evidence(): readonly Uint8Array[];
+  /** Proofs of equivocation in keeping, canonical, in order of height, view, phase and validator, and the canonical
+   * ValidatorSetChanges that say who was a member of which set. */
+  evidence(): Promise<{ readonly evidence: readonly Uint8Array[]; readonly setChanges: Uint8Array }>;
   /** Sets the level and gives the one before. */
   setLogLevel(level: LogLevel): LogLevel;
 }

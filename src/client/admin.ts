@@ -1,5 +1,6 @@
 /** The operator's way to one node: its AdminService. */
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { bounds } from '../codec/index.js';
 import type { ProtoGrpcType } from '../codec/wire/admin_service.js';
 import type { AdminServiceClient } from '../codec/wire/quaestor/admin/v1/AdminService.js';
 import type { ListEvidenceResponse__Output } from '../codec/wire/quaestor/admin/v1/ListEvidenceResponse.js';
@@ -36,20 +37,25 @@ export class AdminClient {
     this.#client = new AdminService(address, channelCredentials(tls, network, validator), {
       'grpc.ssl_target_name_override': serverName,
       'grpc.service_config_disable_resolution': 1,
+      'grpc.max_receive_message_length': 2 * bounds.maxValidatorSetChangesBytes,
     });
   }
 
   /**
-   * All evidence that the node keeps, canonical bytes, unchecked: `decodeEvidence` and `verifyEvidence` check it.
+   * All evidence that the node keeps, and the ValidatorSetChanges that say who was a member of which set: canonical
+   * bytes, unchecked.
    *
    * @throws UnavailableError when the node does not answer; RequestError when it refuses.
    */
-  listEvidence(): Promise<readonly Uint8Array[]> {
+  listEvidence(): Promise<{ readonly evidence: readonly Uint8Array[]; readonly setChanges: Uint8Array }> {
     const { address, timeoutMs = defaultTimeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
       const done = (error: ServiceError | null, response?: ListEvidenceResponse__Output): void => {
         if (error === null) {
-          resolve((response?.evidence ?? []).map((bytes) => new Uint8Array(bytes)));
+          resolve({
+            evidence: (response?.evidence ?? []).map((bytes) => new Uint8Array(bytes)),
+            setChanges: new Uint8Array(response?.setChanges ?? []),
+          });
           return;
         }
         const failure = callFailure(error);

@@ -36,6 +36,8 @@ export const bounds = {
   maxProposalBytes: 40 * 1024,
   /** ValidatorSetChanges as a file: far more than any network has. */
   maxValidatorSetChangesBytes: 64 * 1024 * 1024,
+  /** `maxEvidence` pieces, and the changes of the validator set. */
+  maxEvidenceBundleBytes: 65 * 1024 * 1024,
   /** A genesis with some hundred thousand accounts. */
   maxGenesisBytes: 64 * 1024 * 1024,
   /** Most items of each list of a genesis. */

@@ -13,6 +13,7 @@ import { readVoteSignature, writeVoteSignature } from './block.js';
 import { bounds } from './bounds.js';
 import { decoder, encoder } from './codec.js';
 import { votePhases } from './enums.js';
+import { readSetChange, writeSetChange } from './proof.js';
 import type { CodecError } from './errors.js';
 import type {
   Checkpoint,
@@ -75,6 +76,7 @@ const evidenceFields = schema('quaestor.peer.v1.Evidence', {
 const evidenceBundleFields = schema('quaestor.peer.v1.EvidenceBundle', {
   chainId: bytes(1),
   evidence: repeated(2, 'quaestor.peer.v1.Evidence'),
+  setChanges: repeated(3, 'quaestor.ledger.v1.ValidatorSetChange'),
 });
 
 function writePrePrepare(writer: Writer, value: PrePrepare): void {
@@ -219,12 +221,19 @@ function readEvidence(reader: Reader): Evidence {
 function writeEvidenceBundle(writer: Writer, value: EvidenceBundle): void {
   writer.bytes(evidenceBundleFields.chainId, value.chainId);
   writer.messages(evidenceBundleFields.evidence, value.evidence, writeEvidence);
+  writer.messages(evidenceBundleFields.setChanges, value.setChanges, writeSetChange);
 }
 
 function readEvidenceBundle(reader: Reader): EvidenceBundle {
   const value: EvidenceBundle = {
     chainId: asChainId(reader.fixed(evidenceBundleFields.chainId, 32)),
     evidence: reader.messages(evidenceBundleFields.evidence, 1, bounds.maxEvidence, readEvidence),
+    setChanges: reader.messages(
+      evidenceBundleFields.setChanges,
+      0,
+      limits.maxValidatorSetChanges,
+      readSetChange,
+    ),
   };
   reader.end(evidenceBundleFields);
   return value;
@@ -268,6 +277,6 @@ export const encodeEvidenceBundle: (value: EvidenceBundle) => Uint8Array = encod
 /** Reads a file of evidence; whether it proves anything, `verifyEvidence` says. Byte values are views of `bytes`. */
 export const decodeEvidenceBundle: (bytes: Uint8Array) => Result<EvidenceBundle, CodecError> = decoder(
   'EvidenceBundle',
-  bounds.maxEvidence * (bounds.maxEvidenceBytes + 8),
+  bounds.maxEvidenceBundleBytes,
   readEvidenceBundle,
 );

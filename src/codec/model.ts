@@ -404,6 +404,8 @@ export interface Evidence {
 export interface EvidenceBundle {
   readonly chainId: ChainId;
   readonly evidence: readonly Evidence[];
+  /** From the genesis on, as far as the evidence needs them. */
+  readonly setChanges: readonly ValidatorSetChange[];
 }
 
 /** Where a validator stands; unsigned, authenticated by the stream it came on. */

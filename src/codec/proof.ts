@@ -112,13 +112,14 @@ function readStateProof(reader: Reader): StateProof {
   };
 }
 
-function writeChange(writer: Writer, value: ValidatorSetChange): void {
+/** One of the changes of a validator set, as a part of another message. */
+export function writeSetChange(writer: Writer, value: ValidatorSetChange): void {
   writer.bytes(changeFields.header, value.header);
   writer.message(changeFields.certificate, value.certificate, writeCertificate);
   writer.bytes(changeFields.validatorSet, value.validatorSet);
 }
 
-function readChange(reader: Reader): ValidatorSetChange {
+export function readSetChange(reader: Reader): ValidatorSetChange {
   const value: ValidatorSetChange = {
     header: reader.bytes(changeFields.header, 1, bounds.maxHeaderBytes),
     certificate: reader.requiredMessage(changeFields.certificate, readCertificate),
@@ -130,7 +131,7 @@ function readChange(reader: Reader): ValidatorSetChange {
 
 function readChanges(reader: Reader): ValidatorSetChanges {
   const value: ValidatorSetChanges = {
-    changes: reader.messages(changesFields.changes, 0, limits.maxValidatorSetChanges, readChange),
+    changes: reader.messages(changesFields.changes, 0, limits.maxValidatorSetChanges, readSetChange),
   };
   reader.end(changesFields);
   return value;
@@ -139,7 +140,7 @@ function readChanges(reader: Reader): ValidatorSetChanges {
 /** Canonical bytes of the changes of the validator set: the form that is kept in files. */
 export const encodeValidatorSetChanges: (value: ValidatorSetChanges) => Uint8Array = encoder(
   'ValidatorSetChanges',
-  (writer, value) => writer.messages(changesFields.changes, value.changes, writeChange),
+  (writer, value) => writer.messages(changesFields.changes, value.changes, writeSetChange),
 );
 /** Reads changes of the validator set; whether they prove anything is for src/verify. */
 export const decodeValidatorSetChanges: (bytes: Uint8Array) => Result<ValidatorSetChanges, CodecError> =

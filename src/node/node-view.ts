@@ -1,5 +1,5 @@
 import type { AdminPort, ConsensusInfo, LogLevel, NodeStatus, PeerInfo } from '../api/ports.js';
-import { encodeEvidence, type Genesis } from '../codec/index.js';
+import { encodeEvidence, encodeValidatorSetChanges, type Genesis } from '../codec/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { PeerNetwork } from '../network/index.js';
 import type { Store } from '../storage/index.js';
@@ -8,6 +8,7 @@ import { asHeight, faultyOf, quorumOf } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Clock } from './ports.js';
 import type { Replica } from './replica.js';
+import { readSetChanges } from './set-changes.js';
 
 export interface NodeViewOptions {
   readonly version: string;
@@ -105,8 +106,13 @@ export class NodeView implements AdminPort {
     return this.#options.replica.driver.snapshot();
   }
 
-  evidence(): readonly Uint8Array[] {
-    return this.#options.replica.driver.evidence.list().map(encodeEvidence);
+  async evidence(): ReturnType<AdminPort['evidence']> {
+    const { replica, store } = this.#options;
+    const changes = await readSetChanges(store);
+    return {
+      evidence: replica.driver.evidence.list().map(encodeEvidence),
+      setChanges: encodeValidatorSetChanges({ changes }),
+    };
   }
 
   setLogLevel(level: LogLevel): LogLevel {

@@ -53,6 +53,8 @@ export function writeList(out: ByteWriter, items: readonly Uint8Array[]): void {
 export function readList(body: Uint8Array): readonly Uint8Array[] {
   const lengths = new ByteReader(body);
   const count = lengths.u32();
+  // Before room is made for so many.
+  if (4 * count > body.length - 4) throw new RangeError(`a list of ${count} items does not fit`);
   const items = new ByteReader(body, 4 + 4 * count);
   return Array.from({ length: count }, () => items.bytes(lengths.u32()));
 }

@@ -57,8 +57,9 @@ export class FuzzFailure extends Error {
   }
 }
 
-/** Inputs that are tried between two questions. */
+/** Inputs that are tried between two questions: to read the counters takes as long as some hundred small inputs. */
 const roundInputs = 16;
+const guidedRoundInputs = 256;
 /** Most inputs that are kept because they reached something new. */
 const maxKept = 2000;
 
@@ -79,7 +80,8 @@ export async function fuzz(
   ): Promise<void> => {
     while (goOn(inputs)) {
       const tried: T[] = [];
-      for (let count = 0; count < roundInputs; count++) {
+      const size = guide === undefined ? roundInputs : Math.ceil(guidedRoundInputs / (target.cost ?? 1));
+      for (let count = 0; count < size; count++) {
         const input = mutate(samples);
         tried.push(input);
         inputs++;
@@ -90,8 +92,10 @@ export async function fuzz(
         }
       }
       if (guide === undefined || !(await guide.reachedNew()) || kept >= maxKept) continue;
-      samples.push(...tried);
-      kept += tried.length;
+      // Which of them it was is not known: some of them, so that the samples stay varied.
+      const chosen = tried.filter(() => random.chance(8 / tried.length));
+      samples.push(...chosen);
+      kept += chosen.length;
     }
   };
   if (target.kind === 'bytes') {

@@ -24,7 +24,7 @@ const folder = join(process.cwd(), 'test', 'fuzz', 'regressions');
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const endMs = Date.now() + Number(values.minutes) * 60_000;
 /** Each target is tried for a short while, then the next, until the time is over. */
-const sliceMs = 3000;
+const sliceMs = 1500;
 const coreName = 'consensus core';
 
 const chosen: readonly (Target | undefined)[] = [

@@ -58,7 +58,13 @@ import {
   fromHex,
   QuaestorError,
 } from '../../src/types/index.js';
-import { trustGenesis, verifyEvidence, verifyReceipt, verifyStateProof } from '../../src/verify/index.js';
+import {
+  followSetChanges,
+  trustGenesis,
+  verifyEvidence,
+  verifyReceipt,
+  verifyStateProof,
+} from '../../src/verify/index.js';
 import { messages } from '../unit/codec/messages.js';
 import { certifiedChain } from '../helpers/certified-chain.js';
 import { logRecords } from '../helpers/log-records.js';
@@ -256,6 +262,7 @@ const fileTargets: readonly Target[] = [
     run(input) {
       const bundle = decodeEvidenceBundle(input);
       if (!bundle.ok) return;
+      followSetChanges(gullible, bundle.value.setChanges);
       for (const evidence of bundle.value.evidence) {
         const verified = verifyEvidence(gullible, evidence);
         if (!verified.ok) continue;

@@ -442,4 +442,5 @@ export const evidence: Arbitrary<Evidence> = fc.record({
 export const evidenceBundle: Arbitrary<EvidenceBundle> = fc.record({
   chainId: b32.map(asChainId),
   evidence: fc.array(evidence, { minLength: 1, maxLength: 3 }),
+  setChanges: validatorSetChanges.map(({ changes }) => changes),
 });

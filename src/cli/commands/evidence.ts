@@ -4,14 +4,22 @@ import {
   bounds,
   decodeEvidence,
   decodeEvidenceBundle,
+  decodeValidatorSetChanges,
   encodeEvidenceBundle,
   type Evidence,
   type Genesis,
+  type ValidatorSetChange,
 } from '../../codec/index.js';
 import { loadGenesis, readBoundedFile } from '../../config/index.js';
 import { verifyZip215Natively } from '../../crypto/native/index.js';
 import { equalBytes, toHex } from '../../types/index.js';
-import { trustGenesis, verifyEvidence, type ChainTrust, type Equivocation } from '../../verify/index.js';
+import {
+  followSetChanges,
+  trustGenesis,
+  verifyEvidence,
+  type ChainTrust,
+  type Equivocation,
+} from '../../verify/index.js';
 import { openNode, profileOption, type ProfileOptions } from '../client/open-profile.js';
 import { CommandError } from '../command-error.js';
 import { define, durationOption } from '../command.js';
@@ -82,7 +90,7 @@ function exportCommand(): Command {
     command,
     'quaestor evidence export --config data/devnet/validators/validator-1/validator.yaml --profile data/devnet/operator --out case-1.evidence',
     async ({ output }, options) => {
-      const { proven, trust, validator } = await fetchEvidence(options);
+      const { proven, trust, setChanges, validator } = await fetchEvidence(options);
       const chosen = proven.filter(
         ({ equivocation }) => options.validator === undefined || equivocation.validator === options.validator,
       );
@@ -94,7 +102,8 @@ function exportCommand(): Command {
           exitCodes.failed,
         );
       }
-      const bundle = { chainId: trust.chainId, evidence: chosen.map(({ evidence }) => evidence) };
+      const evidence = chosen.map((piece) => piece.evidence);
+      const bundle = { chainId: trust.chainId, evidence, setChanges };
       await writeFile(options.out, encodeEvidenceBundle(bundle), { flag: 'wx' });
       output.line(`${count(chosen.length, 'piece')} of evidence in ${options.out}.`);
       output.document({ file: options.out, evidence: chosen.map(documentOf) });
@@ -119,7 +128,7 @@ function verifyCommand(): Command {
       const loaded = await loadGenesis(options.genesis);
       if (!loaded.ok) throw loaded.error;
       const trust = trustOf(loaded.value);
-      const bytes = await readBoundedFile(options.evidence, bounds.maxEvidence * bounds.maxEvidenceBytes);
+      const bytes = await readBoundedFile(options.evidence, bounds.maxEvidenceBundleBytes);
       const bundle = decodeEvidenceBundle(bytes);
       if (!bundle.ok) {
         throw unverified(`${options.evidence} is no file of evidence: ${bundle.error.message}`);
@@ -130,7 +139,8 @@ function verifyCommand(): Command {
             `${loaded.value.network}, ${toHex(trust.chainId)}.`,
         );
       }
-      const proven = bundle.value.evidence.map((evidence, index) => prove(trust, evidence, index));
+      const followed = follow(trust, bundle.value.setChanges);
+      const proven = bundle.value.evidence.map((evidence, index) => prove(followed, evidence, index));
       output.line(output.colours.green('The evidence holds.'));
       output.line();
       output.line(`Network  ${printable(loaded.value.network)}`);
@@ -155,22 +165,39 @@ interface Proven {
 const trustOf = (genesis: Genesis): ChainTrust =>
   trustGenesis(genesis, { checkSignature: verifyZip215Natively });
 
-async function fetchEvidence(
-  options: NodeOptions,
-): Promise<{ readonly proven: readonly Proven[]; readonly trust: ChainTrust; readonly validator: string }> {
+interface Fetched {
+  readonly proven: readonly Proven[];
+  readonly trust: ChainTrust;
+  readonly setChanges: readonly ValidatorSetChange[];
+  readonly validator: string;
+}
+
+async function fetchEvidence(options: NodeOptions): Promise<Fetched> {
   const { admin, genesis, validator } = await openNode(options.config, options);
   try {
-    const trust = trustOf(genesis);
-    const pieces = await admin.listEvidence();
-    const proven = pieces.map((bytes, index) => {
+    const answer = await admin.listEvidence();
+    const changes = decodeValidatorSetChanges(answer.setChanges);
+    if (!changes.ok) {
+      throw unverified(`The changes of the validator set that ${validator} sent: ${changes.error.message}`);
+    }
+    const setChanges = changes.value.changes;
+    const trust = follow(trustOf(genesis), setChanges);
+    const proven = answer.evidence.map((bytes, index) => {
       const decoded = decodeEvidence(bytes);
       if (decoded.ok) return prove(trust, decoded.value, index);
       throw unverified(`Piece ${index + 1} that ${validator} sent is malformed: ${decoded.error.message}`);
     });
-    return { proven, trust, validator };
+    return { proven, trust, setChanges, validator };
   } finally {
     admin.close();
   }
+}
+
+/** The trust that knows the validator sets that the changes lead to. */
+function follow(trust: ChainTrust, changes: readonly ValidatorSetChange[]): ChainTrust {
+  const followed = followSetChanges(trust, changes);
+  if (followed.ok) return followed.value;
+  throw unverified(`The changes of the validator set prove nothing: ${followed.error.message}`);
 }
 
 function prove(trust: ChainTrust, evidence: Evidence, index: number): Proven {

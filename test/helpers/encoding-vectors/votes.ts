@@ -157,7 +157,7 @@ export function buildVotes(recorder: VectorRecorder, chain: VectorChain): Vector
     },
   };
   recorder.add('evidence', peer('Evidence'), evidence, codec.encodeEvidence(evidence));
-  const bundle: codec.EvidenceBundle = { chainId: chain.chainId, evidence: [evidence] };
+  const bundle: codec.EvidenceBundle = { chainId: chain.chainId, evidence: [evidence], setChanges: [] };
   recorder.add('evidence bundle', peer('EvidenceBundle'), bundle, codec.encodeEvidenceBundle(bundle));
 
   return { certificate, voteBy };

@@ -54,7 +54,11 @@ describe('AdminService', () => {
         { height: asHeight(5), digest: undefined, prepares: 0, commits: 0 },
       ],
     }),
-    evidence: () => [new Uint8Array([1, 2]), new Uint8Array([3])],
+    evidence: () =>
+      Promise.resolve({
+        evidence: [new Uint8Array([1, 2]), new Uint8Array([3])],
+        setChanges: new Uint8Array([4]),
+      }),
     setLogLevel: (next) => {
       const previous = level;
       level = next;
@@ -110,6 +114,14 @@ describe('AdminService', () => {
         { height: 5, digest: Buffer.alloc(0) },
       ],
     });
+  });
+
+  it('gives evidence, and what proves the validator sets that it names', async () => {
+    expect((await call('operator', 'listEvidence', {})).response).toEqual({
+      evidence: [Buffer.from([1, 2]), Buffer.from([3])],
+      setChanges: Buffer.from([4]),
+    });
+    expect((await call('member', 'listEvidence', {})).info!.reason).toBe('ROLE_NOT_ALLOWED');
   });
 
   it('sets the log level, and refuses unknown ones', async () => {
