@@ -139,7 +139,7 @@ export class AccountReader {
     if (height < oldest) {
       throw new ApiError(
         'HEIGHT_NOT_RETAINED',
-        `The state of height ${height} is no longer kept here; the oldest is ${oldest}.`,
+        `The state of height ${height} is not kept by this node; the oldest is ${oldest}.`,
         { height: String(height), oldest: String(oldest) },
       );
     }

@@ -47,7 +47,7 @@ export function checkBlockRetained(reads: ReadPort, height: Height): void {
   if (height > 0 && height < oldest) {
     throw new ApiError(
       'HEIGHT_NOT_RETAINED',
-      `Block ${height} is no longer kept here; the oldest is ${oldest}. Ask a node that keeps more.`,
+      `Block ${height} is not kept by this node; the oldest is ${oldest}. Ask a node that keeps more.`,
       { height: String(height), oldest: String(oldest) },
     );
   }
@@ -68,7 +68,10 @@ export async function getTransaction(
   if (location === undefined) {
     throw new ApiError(
       'TRANSACTION_NOT_FOUND',
-      `No final transaction ${toHex(request.txId)} is known here; it may be pending or unknown.`,
+      `No final transaction ${toHex(request.txId)} is known here; it may be pending or unknown` +
+        (reads.oldestBlock() > 1
+          ? `, or in a block below ${reads.oldestBlock()}, which this node does not keep: ask a node that keeps more.`
+          : '.'),
     );
   }
   checkBlockRetained(reads, location.height);

@@ -94,6 +94,7 @@ export const nodeSchema = field.mapping({
       maxBlocksPerRequest: field.integer(1, 1024).default(64),
       maxBlocksAhead: field.integer(1, 100_000).default(512),
       requestTimeout: field.duration(100, 10 * minute).default(minute),
+      snapshotThreshold: field.integer(0, 1_000_000_000).default(20_000),
     })
     .prefault({}),
   verifier: field

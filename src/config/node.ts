@@ -73,6 +73,8 @@ export interface NodeConfig {
     readonly maxBlocksPerRequest: number;
     readonly maxBlocksAhead: number;
     readonly requestTimeoutMs: number;
+    /** 0: never copy a state. */
+    readonly snapshotThresholdBlocks: number;
   };
   /** `threads` undefined: by the number of processors. */
   readonly verifier: { readonly threads: number | undefined };
@@ -248,6 +250,7 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
       maxBlocksPerRequest: file.sync.maxBlocksPerRequest,
       maxBlocksAhead: file.sync.maxBlocksAhead,
       requestTimeoutMs: file.sync.requestTimeout,
+      snapshotThresholdBlocks: file.sync.snapshotThreshold,
     },
     verifier: { threads: file.verifier.threads },
     log: file.log,

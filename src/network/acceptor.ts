@@ -37,7 +37,11 @@ export interface AcceptorOptions {
   refuse(peer: PeerValidator): DisconnectReason | undefined;
   onRefused(peer: PeerValidator | undefined, reason: DisconnectReason, detail: string): void;
   onConnect(call: ServerDuplexStream<Buffer, Buffer>, connection: InboundConnection): void;
-  onFetchBlocks(call: ServerWritableStream<Buffer, Buffer>, connection: InboundConnection): void;
+  onFetch(
+    method: 'FetchBlocks' | 'FetchState',
+    call: ServerWritableStream<Buffer, Buffer>,
+    connection: InboundConnection,
+  ): void;
 }
 
 /** Most connections of one validator: one for the stream, some for FetchBlocks, some that are about to be found dead. */
@@ -70,7 +74,9 @@ export class Acceptor {
         Connect: (call: ServerDuplexStream<Buffer, Buffer>) =>
           this.#route(call, (...arguments_) => options.onConnect(...arguments_)),
         FetchBlocks: (call: ServerWritableStream<Buffer, Buffer>) =>
-          this.#route(call, (...arguments_) => options.onFetchBlocks(...arguments_)),
+          this.#route(call, (...arguments_) => options.onFetch('FetchBlocks', ...arguments_)),
+        FetchState: (call: ServerWritableStream<Buffer, Buffer>) =>
+          this.#route(call, (...arguments_) => options.onFetch('FetchState', ...arguments_)),
       },
     );
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());

@@ -9,6 +9,7 @@ export type RawMethod = MethodDefinition<Buffer, Buffer>;
 export interface PeerServiceDefinition {
   readonly Connect: RawMethod;
   readonly FetchBlocks: RawMethod;
+  readonly FetchState: RawMethod;
 }
 
 const name = 'quaestor.peer.v1.PeerService';
@@ -26,7 +27,11 @@ export function loadPeerService(): PeerServiceDefinition {
     arrays: true,
   });
   const service = definitions[name] as Partial<Record<string, RawMethod>> | undefined;
-  return { Connect: raw(service?.['Connect']), FetchBlocks: raw(service?.['FetchBlocks']) };
+  return {
+    Connect: raw(service?.['Connect']),
+    FetchBlocks: raw(service?.['FetchBlocks']),
+    FetchState: raw(service?.['FetchState']),
+  };
 }
 
 function raw(method: RawMethod | undefined): RawMethod {

@@ -72,8 +72,12 @@ export class PeerClient {
     return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
   }
 
-  fetchBlocks(request: Buffer, deadlineMs: number): ClientReadableStream<Buffer> {
-    const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service.FetchBlocks;
+  fetch(
+    method: 'FetchBlocks' | 'FetchState',
+    request: Buffer,
+    deadlineMs: number,
+  ): ClientReadableStream<Buffer> {
+    const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service[method];
     return this.#client.makeServerStreamRequest(
       path,
       requestSerialize,

@@ -3,6 +3,7 @@ import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Duplex } from 'node:stream';
 import type { PeerStatus } from '../codec/model.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
+import type { Result } from '../types/index.js';
 import { invariant } from '../types/index.js';
 import type { InboundConnection } from './acceptor.js';
 import { Acceptor } from './acceptor.js';
@@ -10,7 +11,8 @@ import { splitBodies } from './bodies-assembly.js';
 import { loadPeerService } from './definition.js';
 import type { DialerOptions } from './dialer.js';
 import { PeerClient, callFingerprint } from './dialer.js';
-import { fetchBlocks, refuse, serveFetchBlocks } from './fetch-blocks.js';
+import { fetchBulk, refuse } from './bulk.js';
+import { serveFetchBlocks, serveFetchState } from './fetch-blocks.js';
 import type { LinkFailure } from './link.js';
 import { Link, messageBytes } from './link.js';
 import { Peer } from './peer.js';
@@ -20,7 +22,9 @@ import { prepareTls } from './tls.js';
 import type {
   DisconnectReason,
   FetchBlocksOptions,
+  FetchStateOptions,
   FetchedBlock,
+  FetchedState,
   PeerLimits,
   PeerNetwork,
   PeerNetworkOptions,
@@ -29,6 +33,8 @@ import type {
   PeerValidator,
   TlsMaterial,
 } from './types.js';
+import { decodeFetchedBlock, encodeFetchBlocksRequest } from './wire/blocks.js';
+import { decodeFetchedState, encodeFetchStateRequest } from './wire/state.js';
 import { defaultPeerLimits, defaultPeerTimeouts } from './types.js';
 import {
   encodeConsensusFrame,
@@ -110,7 +116,7 @@ class GrpcPeerNetwork implements PeerNetwork {
         refuse: (peer) => this.#refusal(peer),
         onRefused: (peer, reason, detail) => this.#refused(peer, 'in', { reason, detail }),
         onConnect: (call, connection) => this.#accept(call, connection),
-        onFetchBlocks: (call, connection) => void this.#serve(call, connection),
+        onFetch: (method, call, connection) => void this.#serve(method, call, connection),
       },
       this.#tls,
     );
@@ -214,12 +220,32 @@ class GrpcPeerNetwork implements PeerNetwork {
   }
 
   fetchBlocks(from: ValidatorIndex, options: FetchBlocksOptions): AsyncIterable<FetchedBlock> {
+    const request = encodeFetchBlocksRequest(options);
+    return this.#fetch(from, 'FetchBlocks', request, decodeFetchedBlock, options);
+  }
+
+  fetchState(from: ValidatorIndex, options: FetchStateOptions): AsyncIterable<FetchedState> {
+    const request = encodeFetchStateRequest(options);
+    return this.#fetch(from, 'FetchState', request, decodeFetchedState, options);
+  }
+
+  #fetch<T>(
+    from: ValidatorIndex,
+    method: 'FetchBlocks' | 'FetchState',
+    request: Buffer,
+    decode: (message: Buffer) => Result<T, string>,
+    options: { readonly deadlineMs: number; readonly signal?: AbortSignal },
+  ): AsyncIterable<T> {
     const peer = this.#peers.get(from);
-    invariant(peer !== undefined, 'blocks are fetched from another validator');
+    invariant(peer !== undefined, 'what is missing is fetched from another validator');
     const stopping = this.#stopping.signal;
-    const signal = options.signal === undefined ? stopping : AbortSignal.any([stopping, options.signal]);
-    const open = (): PeerClient => new PeerClient(this.#dialing, peer.validator, this.#tls);
-    return fetchBlocks(open, peer.validator, { ...options, signal });
+    return fetchBulk({
+      open: () => new PeerClient(this.#dialing, peer.validator, this.#tls),
+      start: (client) => client.fetch(method, request, options.deadlineMs),
+      decode,
+      peer: peer.validator,
+      signal: options.signal === undefined ? stopping : AbortSignal.any([stopping, options.signal]),
+    });
   }
 
   reloadTls(material: TlsMaterial): void {
@@ -430,18 +456,23 @@ class GrpcPeerNetwork implements PeerNetwork {
     this.#timers.add(timer);
   }
 
-  // ---- FetchBlocks ----
+  // ---- FetchBlocks and FetchState ----
 
-  async #serve(call: ServerWritableStream<Buffer, Buffer>, connection: InboundConnection): Promise<void> {
+  async #serve(
+    method: 'FetchBlocks' | 'FetchState',
+    call: ServerWritableStream<Buffer, Buffer>,
+    connection: InboundConnection,
+  ): Promise<void> {
     const { peer } = connection;
     const open = this.#fetching.get(peer) ?? 0;
     if (open >= this.#limits.maxFetchBlocksCalls || this.#state !== 'running') {
-      refuse(call, grpcStatus.RESOURCE_EXHAUSTED, 'too many calls of FetchBlocks are open');
+      refuse(call, grpcStatus.RESOURCE_EXHAUSTED, 'too many calls for blocks or state are open');
       return;
     }
     this.#fetching.set(peer, open + 1);
     const { handlers, logger } = this.#options;
-    await serveFetchBlocks(call, peer, handlers, logger);
+    const serve = method === 'FetchBlocks' ? serveFetchBlocks : serveFetchState;
+    await serve(call, peer, handlers, logger);
     this.#fetching.set(peer, (this.#fetching.get(peer) ?? 1) - 1);
   }
 }

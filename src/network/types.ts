@@ -3,8 +3,16 @@
  * validator, bounded in size and rate, and otherwise unchecked.
  */
 import type { CommitCertificate, PeerStatus } from '../codec/model.js';
+import type { RangeProof } from '../crypto/index.js';
 import type { Signer } from '../crypto/types.js';
-import type { ChainId, Digest, Hash, Height, PublicKey, ValidatorIndex } from '../types/index.js';
+import type { ChainId, Digest, Hash, Height, PublicKey, StateKey, ValidatorIndex } from '../types/index.js';
+
+/** A part of a state as a peer gives it: all keys with paths up to `to`, and what proves that. Not checked. */
+export interface FetchedState {
+  readonly entries: readonly { readonly key: StateKey; readonly value: Uint8Array }[];
+  readonly to: Uint8Array;
+  readonly proof: RangeProof;
+}
 
 /** A validator as the network knows it. */
 export interface PeerValidator {
@@ -41,7 +49,7 @@ export interface PeerLimits {
   /** Sustained rates that are read from a peer, with a burst of one second; a faster peer is slowed down. */
   readonly maxBytesPerSecond: number;
   readonly maxFramesPerSecond: number;
-  /** Most calls of FetchBlocks that one peer may have open. */
+  /** Most calls of FetchBlocks and FetchState that one peer may have open. */
   readonly maxFetchBlocksCalls: number;
 }
 
@@ -123,6 +131,14 @@ export interface PeerHandlers {
   onDisconnected(peer: ValidatorIndex): void;
   /** Final blocks from a height on, in order, at most `maxBlocks`; fewer when there are fewer. */
   serveBlocks(from: ValidatorIndex, fromHeight: Height, maxBlocks: number): AsyncIterable<FetchedBlock>;
+  /** The state after the block of a height: chunks with proofs that cover the paths from `path` to `until`, both
+   * included. Nothing when that state is not kept. */
+  serveState(
+    from: ValidatorIndex,
+    height: Height,
+    path: Uint8Array,
+    until: Uint8Array,
+  ): AsyncIterable<FetchedState>;
 }
 
 /** Why a connection was refused or ended; a closed set, fit for a metric label. */
@@ -220,6 +236,16 @@ export interface FetchBlocksOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface FetchStateOptions {
+  readonly height: Height;
+  /** First and last path that is wanted, 32 bytes each. */
+  readonly from: Uint8Array;
+  readonly until: Uint8Array;
+  /** The whole call ends with an error after so many milliseconds. */
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Sending never blocks and never throws: what cannot be queued is dropped and counted. */
 export interface PeerNetwork {
   /** Listens and begins to connect. Rejects with a QuaestorError when it cannot listen. */
@@ -250,6 +276,9 @@ export interface PeerNetwork {
   peers(): readonly PeerState[];
   /** Final blocks from a peer. Ends normally when the peer has no more to give; throws a QuaestorError otherwise. */
   fetchBlocks(peer: ValidatorIndex, options: FetchBlocksOptions): AsyncIterable<FetchedBlock>;
+  /** A part of a state from a peer, chunk by chunk. Ends normally when the peer has no more to give; throws a
+   * QuaestorError otherwise. */
+  fetchState(peer: ValidatorIndex, options: FetchStateOptions): AsyncIterable<FetchedState>;
   /** Uses these from the next connection on; open ones stay. Throws a QuaestorError when they do not fit together or
    * name another validator; then the old ones stay in use. */
   reloadTls(tls: TlsMaterial): void;

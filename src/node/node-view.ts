@@ -22,6 +22,8 @@ export interface NodeViewOptions {
   readonly health: HealthState;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** The others are `sync.snapshotThreshold` blocks ahead, or more. Called again and again. */
+  readonly behind?: () => void;
 }
 
 /** How long a validator that starts is given to connect before it says that a quorum is missing. */
@@ -130,9 +132,13 @@ export class NodeView implements AdminPort {
     const height = store.head()?.height ?? asHeight(0);
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
     const connectedValidators = network.connected().length + 1;
+    const knownHeight = Math.max(height, believableHeight(reported, validators));
+    const { snapshotThresholdBlocks } = this.#options.config.sync;
+    if (snapshotThresholdBlocks > 0 && knownHeight - height >= snapshotThresholdBlocks)
+      this.#options.behind?.();
     health.update({
       height,
-      knownHeight: Math.max(height, believableHeight(reported, validators)),
+      knownHeight,
       syncing: snapshot.syncing,
       connectedValidators,
     });

@@ -40,11 +40,11 @@ export class NodeReads implements ReadPort {
   }
 
   oldestBlock(): Height {
-    return asHeight(1);
+    return asHeight(this.#options.store.base + 1);
   }
 
   oldestState(): Height {
-    return asHeight(0);
+    return this.#options.store.base;
   }
 
   block(height: Height): Promise<StoredBlock | undefined> {

@@ -3,12 +3,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { startAdminServer, startHttpServer, startLedgerServer } from '../api/index.js';
 import type { HealthPort } from '../api/ports.js';
-import type { Genesis } from '../codec/index.js';
+import { firstValidatorSet, type Genesis } from '../codec/index.js';
 import { formatAddress, type NodeConfig } from '../config/index.js';
+import { validatorSetHash } from '../crypto/index.js';
 import { createVerifierPool, installNativeSha256, openKeyFile } from '../crypto/native/index.js';
 import { genesisChainId, seedHashTables } from '../ledger/index.js';
-import { createPeerNetwork, prepareTls, type FetchedBlock, type TlsMaterial } from '../network/index.js';
-import { openStore, type Store } from '../storage/index.js';
+import { createPeerNetwork, prepareTls, type TlsMaterial } from '../network/index.js';
+import { openStore, settleFolders, type Store } from '../storage/index.js';
 import {
   apiMetrics,
   createMetrics,
@@ -17,16 +18,18 @@ import {
   peerMetrics,
   type Logger,
 } from '../telemetry/index.js';
-import { asHeight, equalBytes, QuaestorError, quorumOf, toHex } from '../types/index.js';
-import type { Height } from '../types/index.js';
+import { equalBytes, QuaestorError, quorumOf, toHex } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { boundHeapGrowth } from './heap.js';
 import { NodeView } from './node-view.js';
+import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
 import type { PeerPort } from './ports.js';
 import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
+import { serveBlocks, serveState } from './serve-peers.js';
+import { fetchSnapshot, nothing, storedValidatorSet, withSnapshotNetwork } from './snapshot.js';
 import { indexOf, peersOf, readTls, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
@@ -35,6 +38,15 @@ export interface ValidatorOptions {
   readonly log: Logger;
   /** Version of the software. */
   readonly version: string;
+  /** The others are so many blocks ahead that a snapshot would be quicker (`sync.snapshotThreshold`). */
+  readonly behind?: () => void;
+  /** Copy a snapshot before the replica starts. */
+  readonly snapshot?: {
+    /** Gives the copy up; what is copied stays for the next attempt. */
+    readonly signal: AbortSignal;
+    /** Whether there is a new store. */
+    readonly done: (installed: boolean) => void;
+  };
 }
 
 /** A validator that runs. */
@@ -63,23 +75,6 @@ export async function startValidator(options: ValidatorOptions): Promise<Running
   } catch (error) {
     await parts.close();
     throw error;
-  }
-}
-
-/** What is open, to be closed in the opposite order. */
-class Parts {
-  readonly #closers: (() => Promise<void>)[] = [];
-  #closing: Promise<void> | undefined;
-
-  add(close: () => Promise<void>): void {
-    this.#closers.push(close);
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      for (const close of this.#closers.reverse()) await close();
-    })();
-    return this.#closing;
   }
 }
 
@@ -115,17 +110,15 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (fail = resolve));
 
-  const opened = await openStore({
-    dir: join(config.dataDir, 'store'),
-    engine: config.storage.engine,
-    chainId,
-    validator: config.validator,
-    createIfMissing: true,
-    memory: { blockCacheBytes: Math.max(1024 * 1024, Math.floor(config.storage.cacheBytes / 2)) },
-  });
-  if (!opened.ok) throw opened.error;
-  const store = opened.value;
-  parts.add(() => store.close());
+  const view: { current?: NodeView } = {};
+  const healthPort: HealthPort = {
+    live: () => health.live(),
+    ready: () => view.current?.ready() ?? health.ready(),
+    quorumReachable: () => view.current?.quorumReachable() ?? health.quorumReachable(),
+  };
+  const { host, port } = config.listen.http;
+  const httpServer = await startHttpServer({ host, port, health: healthPort, metrics, log });
+  parts.add(() => httpServer.close());
 
   const verifier = createVerifierPool({
     maxBatch: 512,
@@ -134,9 +127,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   parts.add(() => verifier.close());
   observeVerifier(metrics, () => verifier.stats());
 
-  // The network hands over what comes in to the driver, and the driver sends through the network.
-  const link: { replica?: Replica; view?: NodeView } = {};
-  const network = createPeerNetwork({
+  const networkOptions = {
     network: networkName,
     chainId,
     self,
@@ -151,6 +142,47 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       minReconnectMs: config.network.minReconnectDelayMs,
       maxReconnectMs: config.network.maxReconnectDelayMs,
     },
+  };
+  await settleFolders(config.dataDir);
+  if (options.snapshot !== undefined) {
+    const { signal, done } = options.snapshot;
+    const place = { ...config, chainId };
+    const validatorSet = (await storedValidatorSet(place)) ?? firstValidatorSet(genesis.validators);
+    const installed = await withSnapshotNetwork(networkOptions, (network) =>
+      fetchSnapshot({
+        config,
+        electorate: { chainId, validatorSet, validatorSetHash: validatorSetHash(validatorSet) },
+        checkpointIntervalBlocks: genesis.parameters.checkpointIntervalBlocks,
+        network,
+        validators: ids,
+        verifier,
+        clock,
+        log,
+        metrics,
+        progressed: (copiedFraction) => health.update({ copiedFraction }),
+        signal,
+      }),
+    );
+    health.update({ copiedFraction: undefined });
+    done(installed);
+  }
+
+  const opened = await openStore({
+    dir: join(config.dataDir, 'store'),
+    engine: config.storage.engine,
+    chainId,
+    validator: config.validator,
+    createIfMissing: true,
+    memory: { blockCacheBytes: Math.max(1024 * 1024, Math.floor(config.storage.cacheBytes / 2)) },
+  });
+  if (!opened.ok) throw opened.error;
+  const store = opened.value;
+  parts.add(() => store.close());
+
+  // The network hands over what comes in to the driver, and the driver sends through the network.
+  const link: { replica?: Replica } = {};
+  const network = createPeerNetwork({
+    ...networkOptions,
     handlers: {
       onConsensus: (from, bytes) => link.replica?.driver.receiveConsensus(from, bytes),
       onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
@@ -161,10 +193,14 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       onEvidence: (from, bytes) => link.replica?.driver.receiveEvidence(from, bytes),
       onConnected: (peer) => {
         link.replica?.driver.peerConnected(peer);
-        link.view?.refreshHealth();
+        view.current?.refreshHealth();
       },
-      onDisconnected: () => link.view?.refreshHealth(),
+      onDisconnected: () => view.current?.refreshHealth(),
       serveBlocks: (_from, fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks),
+      serveState: (_from, height, from, until) =>
+        link.replica === undefined
+          ? nothing()
+          : serveState(store, link.replica.tree, height, { from, until }),
     },
   });
   const peers: PeerPort = network;
@@ -177,7 +213,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     validator: config.validator,
     committed: (height) => reads.current?.committed(height),
     tick: () => {
-      link.view?.refreshHealth();
+      view.current?.refreshHealth();
       certificates.look();
     },
     halted: (reason) => {
@@ -196,7 +232,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   link.replica = replica;
   const { driver, tree } = replica;
 
-  const view = new NodeView({
+  const nodeView = new NodeView({
     version,
     config,
     genesis: { network: networkName, validators },
@@ -208,15 +244,11 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     health,
     metrics,
     log,
+    ...(options.behind === undefined ? {} : { behind: options.behind }),
   });
-  link.view = view;
-  metrics.beforeScrape(() => view.refreshMetrics());
-  reads.current = new NodeReads({ store, tree, status: () => view.status() });
-  const healthPort: HealthPort = {
-    live: () => health.live(),
-    ready: () => view.ready(),
-    quorumReachable: () => view.quorumReachable(),
-  };
+  view.current = nodeView;
+  metrics.beforeScrape(() => nodeView.refreshMetrics());
+  reads.current = new NodeReads({ store, tree, status: () => nodeView.status() });
   parts.add(() => driver.stop());
   parts.add(() => network.stop());
   await network.start();
@@ -248,15 +280,12 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const adminServer = await startAdminServer({
     ...surface,
     address: formatAddress(config.listen.admin),
-    admin: view,
+    admin: nodeView,
   });
   parts.add(() => adminServer.close());
-  const { host, port } = config.listen.http;
-  const httpServer = await startHttpServer({ host, port, health: healthPort, metrics, log });
-  parts.add(() => httpServer.close());
   log.info({ code: 'LISTENING', surface: 'client', port: ledgerServer.port }, 'Listening for clients.');
   health.update({ started: true });
-  view.refreshHealth();
+  nodeView.refreshHealth();
 
   return {
     ports: {
@@ -282,23 +311,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     stop() {
       health.update({ stopping: true });
       // Connections that this node ends are no lost quorum.
-      delete link.view;
+      delete view.current;
       return parts.close();
     },
   };
-}
-
-async function* serveBlocks(
-  store: Store,
-  fromHeight: Height,
-  maxBlocks: number,
-): AsyncGenerator<FetchedBlock> {
-  const last = Math.min(store.head()?.height ?? 0, fromHeight + maxBlocks - 1);
-  for (let height = Math.max(1, fromHeight); height <= last; height++) {
-    const block = await store.block(asHeight(height));
-    if (block?.certificate === undefined) return;
-    yield { headerBytes: block.headerBytes, certificate: block.certificate, envelopes: block.envelopes };
-  }
 }
 
 interface CheckedTls {

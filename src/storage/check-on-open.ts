@@ -7,7 +7,8 @@ import { headerDigest } from '../crypto/index.js';
 import { asHeight, equalBytes, type ChainId, type Digest, type Height } from '../types/index.js';
 import { readLogEntries } from './consensus-log.js';
 import type { KeyValueEngine } from './engine.js';
-import { corrupt } from './errors.js';
+import { ByteReader } from './byte-writer.js';
+import { corrupt, StorageError } from './errors.js';
 import { checkIdentity, readIdentity, writeIdentity, type Identity } from './identity.js';
 import { endKey, firstKey, keySpaces, makeKey, writeKey } from './key-spaces.js';
 import { checked, corruptEntry, parsed, readHead, readHeader, readList } from './records.js';
@@ -41,7 +42,18 @@ export async function writeNewIdentity(engine: KeyValueEngine, identity: Identit
 
 export interface Contents {
   readonly head: Head | undefined;
+  /** See Store.base. */
+  readonly base: Height;
   readonly logEntries: readonly LogEntry[];
+}
+
+function incompleteSnapshot(location: string): StorageError {
+  return new StorageError(
+    'INCOMPLETE',
+    `The database in "${location}" is a copy of a state that was not finished. Start the node with the data folder that ` +
+      'it belongs to: it goes on with the copy.',
+    { location },
+  );
 }
 
 /** Reads and checks where the store stands. Throws CORRUPT. */
@@ -55,25 +67,35 @@ export async function checkContents(engine: KeyValueEngine, chainId: ChainId): P
     limit: 1,
     reverse: true,
   });
+  const snapshotKey = makeKey((out) => writeKey.meta(out, 'snapshot'));
+  const [installing] = await engine.getMany([snapshotKey]);
+  if (installing !== undefined) throw incompleteSnapshot(engine.location);
   if (stored === undefined) {
     if (newest !== undefined) throw corruptEntry(headKey, 'there are blocks, but no record of the last one');
-    return { head: undefined, logEntries };
+    return { head: undefined, base: asHeight(0), logEntries };
   }
   const head = parsed(headKey, stored, readHead);
   const expected = makeKey((out) => writeKey.header(out, head.height));
   if (newest === undefined || !equalBytes(newest.key, expected))
     throw corruptEntry(expected, `the last block in the store is not block ${head.height}, as it should be`);
-  await checkBlocks(engine, chainId, head);
-  return { head, logEntries };
+  const base = await readBase(engine);
+  await checkBlocks(engine, chainId, head, base);
+  return { head, base, logEntries };
 }
 
 /** Checks the last blocks from the head down: entries, checksums, digests and links. */
-async function checkBlocks(engine: KeyValueEngine, chainId: ChainId, head: Head): Promise<void> {
+async function checkBlocks(
+  engine: KeyValueEngine,
+  chainId: ChainId,
+  head: Head,
+  base: Height,
+): Promise<void> {
   let digest: Digest = head.digest;
-  for (let number: number = head.height; number >= 0 && number > head.height - blocksChecked; number--) {
+  for (let number: number = head.height; number >= base && number > head.height - blocksChecked; number--) {
     const height = asHeight(number);
     const key = makeKey((out) => writeKey.header(out, height));
-    const header = await checkBlock(engine, height);
+    const header =
+      number > 0 && number === base ? await checkHeader(engine, height) : await checkBlock(engine, height);
     if (!equalBytes(header.digest, digest) || !equalBytes(headerDigest(header.headerBytes), digest))
       throw corruptEntry(key, `the digest of block ${number} is not the one that it should have`);
     const decoded = decodeBlockHeader(header.headerBytes);
@@ -85,6 +107,22 @@ async function checkBlocks(engine: KeyValueEngine, chainId: ChainId, head: Head)
       throw corrupt(`the state root of the last block, ${number}, is not the one that was recorded`);
     digest = decoded.value.prevHash;
   }
+}
+
+/** Height of the snapshot that the store was made from; 0 if it has all blocks. */
+async function readBase(engine: KeyValueEngine): Promise<Height> {
+  const key = makeKey((out) => writeKey.meta(out, 'base'));
+  const [stored] = await engine.getMany([key]);
+  if (stored === undefined) return asHeight(0);
+  return parsed(key, stored, (body) => asHeight(new ByteReader(body).u48()));
+}
+
+async function checkHeader(engine: KeyValueEngine, height: Height) {
+  const key = makeKey((out) => writeKey.header(out, height));
+  const [stored] = await engine.getMany([key]);
+  if (stored === undefined)
+    throw corruptEntry(key, `the header of the snapshot, block ${height}, is missing`);
+  return parsed(key, stored, (body) => readHeader(height, body));
 }
 
 async function checkBlock(engine: KeyValueEngine, height: Height) {

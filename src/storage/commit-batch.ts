@@ -1,4 +1,4 @@
-import { headerDigest } from '../crypto/index.js';
+import { headerDigest, stateKeyPath } from '../crypto/index.js';
 import {
   decodeBlockHeader,
   decodeCommitCertificate,
@@ -6,7 +6,7 @@ import {
   encodeCommitCertificate,
   type BlockHeader,
 } from '../codec/index.js';
-import { equalBytes, invariant, type ChainId, type Height } from '../types/index.js';
+import { equalBytes, invariant, type ChainId, type Height, type StateKey } from '../types/index.js';
 import { writeHead, writeHeader, writeList } from './records.js';
 import { writeKey } from './key-spaces.js';
 import type { BlockCommit, Head } from './types.js';
@@ -71,8 +71,16 @@ function putList(batch: WriteBatch, writeListKey: () => void, items: readonly Ui
   batch.end();
 }
 
-/** All entries of one committed block, in `buffer` when there is one to be used again. */
-export function commitBatch(commit: BlockCommit, head: Head, buffer: Uint8Array | undefined): WriteBatch {
+/**
+ * All entries of one committed block, in `buffer` when there is one to be used again. `isKnown` says which state keys
+ * surely have been written before.
+ */
+export function commitBatch(
+  commit: BlockCommit,
+  head: Head,
+  buffer: Uint8Array | undefined,
+  isKnown: (key: StateKey) => boolean,
+): WriteBatch {
   const { block, txIds, stateWrites, treeNodes, touchedAccounts } = commit;
   const height: Height = block.height;
   const batch = new WriteBatch(buffer ?? 64 * 1024);
@@ -93,6 +101,7 @@ export function commitBatch(commit: BlockCommit, head: Head, buffer: Uint8Array 
     batch.end();
   });
   for (const [key, value] of stateWrites) {
+    if (!isKnown(key)) putPath(batch, key);
     writeKey.latest(batch.begin(), key);
     const latest = batch
       .value()
@@ -116,8 +125,23 @@ export function commitBatch(commit: BlockCommit, head: Head, buffer: Uint8Array 
     for (let position = indexes.length - 1; position >= 0; position--) out.u16(indexes[position] ?? 0);
     batch.end();
   }
+  if (height === 0) putPathsMark(batch);
   writeKey.meta(batch.begin(), 'head');
   writeHead(batch.value(), head);
   batch.end();
   return batch;
+}
+
+/** Notes which key has its place at a path, so that the state can be read in the order of the tree. */
+export function putPath(batch: WriteBatch, key: StateKey, path: Uint8Array = stateKeyPath(key)): void {
+  writeKey.path(batch.begin(), path);
+  batch.value().text(key);
+  batch.end();
+}
+
+/** Says that the path of every state key is noted. */
+export function putPathsMark(batch: WriteBatch): void {
+  writeKey.meta(batch.begin(), 'paths');
+  batch.value();
+  batch.end();
 }

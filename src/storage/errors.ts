@@ -18,6 +18,8 @@ export type StorageErrorCode =
   | 'FORMAT_TOO_NEW'
   /** What is stored is not what was written. */
   | 'CORRUPT'
+  /** The store is a snapshot that was not finished. */
+  | 'INCOMPLETE'
   | 'DISK_FULL'
   /** The folder may not be written by this user. */
   | 'NOT_WRITABLE'

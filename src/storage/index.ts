@@ -8,10 +8,14 @@ export {
   createMemoryStore,
   defaultEngine,
   defaultStoreMemory,
+  openInstall,
+  openMemoryInstall,
   openStore,
   type MemoryStoreOptions,
   type StoreMemory,
   type StoreOptions,
 } from './open.js';
+export { adoptIncoming, settleFolders, snapshotFolders } from './snapshot-folder.js';
+export { StateInstall, targetOf } from './state-install.js';
 export { MemoryDisk, type WriteSchedule } from './memory-engine.js';
 export { keySpaces, type KeySpace } from './key-spaces.js';

@@ -22,7 +22,13 @@ const space = (prefix: string, name: string, key: string, value: string): KeySpa
 
 /** height: 6 bytes big-endian; ~height: its complement, so that newer sorts first; text ends in NUL before a number. */
 export const keySpaces = {
-  meta: space('M', 'meta', 'name', '"format": identity of the store; "head": height ‖ digest ‖ state root'),
+  meta: space(
+    'M',
+    'meta',
+    'name',
+    '"format": identity of the store; "head": height ‖ digest ‖ state root; "base": height of the snapshot that the ' +
+      'store was made from; "paths": empty, every state key has its path; "snapshot": progress of one that is installed',
+  ),
   header: space('B', 'block header', 'height', 'digest ‖ header length (4) ‖ header ‖ commit certificate'),
   envelopes: space('E', 'block bodies', 'height', 'list of envelopes'),
   results: space('R', 'block results', 'height', 'list of results'),
@@ -35,6 +41,7 @@ export const keySpaces = {
     'height of the change ‖ 1 ‖ value, or height ‖ 0 when removed',
   ),
   version: space('V', 'state version', 'state key ‖ 0 ‖ ~height', '1 ‖ value, or 0 when removed'),
+  path: space('K', 'state path', 'path of the key in the state tree', 'state key'),
   treeNode: space('N', 'state tree node', 'node key', 'node'),
   history: space(
     'A',
@@ -56,9 +63,12 @@ export function keySpaceOf(key: Uint8Array): KeySpace | undefined {
 
 const invert = (height: number): number => limits.maxHeight - height;
 
+/** Names in the key space `meta`. */
+export type MetaName = 'format' | 'head' | 'base' | 'paths' | 'snapshot';
+
 /** Appends keys to a writer. */
 export const writeKey = {
-  meta: (out: ByteWriter, name: 'format' | 'head') => out.u8(keySpaces.meta.prefix).text(name),
+  meta: (out: ByteWriter, name: MetaName) => out.u8(keySpaces.meta.prefix).text(name),
   header: (out: ByteWriter, height: Height) => out.u8(keySpaces.header.prefix).u48(height),
   envelopes: (out: ByteWriter, height: Height) => out.u8(keySpaces.envelopes.prefix).u48(height),
   results: (out: ByteWriter, height: Height) => out.u8(keySpaces.results.prefix).u48(height),
@@ -67,6 +77,7 @@ export const writeKey = {
   latest: (out: ByteWriter, key: string) => out.u8(keySpaces.latest.prefix).text(key),
   version: (out: ByteWriter, key: string, height: Height) =>
     out.u8(keySpaces.version.prefix).text(key).u8(0).u48(invert(height)),
+  path: (out: ByteWriter, path: Uint8Array) => out.u8(keySpaces.path.prefix).bytes(path),
   treeNode: (out: ByteWriter, key: Uint8Array) => out.u8(keySpaces.treeNode.prefix).bytes(key),
   history: (out: ByteWriter, account: string, height: Height) =>
     out.u8(keySpaces.history.prefix).text(account).u8(0).u48(invert(height)),

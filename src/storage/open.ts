@@ -17,6 +17,7 @@ import {
 import { LevelDbEngine, type EngineMemory } from './leveldb-engine.js';
 import { MemoryEngine, type MemoryDisk } from './memory-engine.js';
 import { RocksDbEngine } from './rocksdb-engine.js';
+import { StateInstall } from './state-install.js';
 import { KeyValueStore } from './store.js';
 import type { StorageEngine, Store } from './types.js';
 import { lastSequence, UnitWriter } from './unit-writer.js';
@@ -67,70 +68,131 @@ export interface MemoryStoreOptions {
 export function openStore(options: StoreOptions): Promise<Result<Store, StorageError>> {
   const dir = resolve(options.dir);
   return asResult(dir, async () => {
-    const identity: Identity = {
-      format: formatVersion,
-      chainId: options.chainId,
-      validator: options.validator,
-    };
-    const marker = await readMarker(dir);
-    if (marker !== undefined) checkIdentity(marker, identity, dir);
-    const engineName = await chooseEngine(dir, options.engine, marker?.engine);
-    if (engineName === undefined) {
-      if (!options.createIfMissing)
-        throw new StorageError(
-          'NOT_FOUND',
-          `There is no store in "${dir}". Check the path of the data folder.`,
-          { dir },
-        );
-      await prepareFolder(dir);
+    const { db, sequence, highWater } = await openFolder(dir, options);
+    return closingOnError({ close: () => closeBoth(db, highWater) }, () =>
+      assemble(
+        db,
+        options.chainId,
+        { ...defaultStoreMemory, ...options.memory },
+        randomSeed(),
+        sequence,
+        highWater,
+      ),
+    );
+  });
+}
+
+/** Opens the folder of a store that is being made from a snapshot, or makes one. */
+export function openInstall(options: StoreOptions): Promise<Result<StateInstall, StorageError>> {
+  const dir = resolve(options.dir);
+  return asResult(dir, async () => {
+    const { db, sequence, highWater } = await openFolder(dir, options);
+    return closingOnError({ close: () => closeBoth(db, highWater) }, () =>
+      StateInstall.open({
+        engine: db,
+        writer: new UnitWriter(db, sequence, (number) => highWater.note(number)),
+        chainId: options.chainId,
+        release: () => highWater.close(),
+      }),
+    );
+  });
+}
+
+/** `openInstall` on a disk in memory. */
+export function openMemoryInstall(options: MemoryStoreOptions): Promise<Result<StateInstall, StorageError>> {
+  return asResult('memory', async () => {
+    const { db, sequence } = await openMemory(options);
+    return closingOnError(db, () =>
+      StateInstall.open({
+        engine: db,
+        writer: new UnitWriter(db, sequence, () => undefined),
+        chainId: options.chainId,
+        release: () => Promise.resolve(),
+      }),
+    );
+  });
+}
+
+interface OpenedFolder {
+  readonly db: KeyValueEngine;
+  /** Number of the last write. */
+  readonly sequence: number;
+  readonly highWater: HighWater;
+}
+
+async function closeBoth(db: KeyValueEngine, highWater: HighWater): Promise<void> {
+  await db.close().finally(() => highWater.close());
+}
+
+/** Opens the database of a folder, or makes one, and checks whose it is and that no write is missing. */
+async function openFolder(dir: string, options: StoreOptions): Promise<OpenedFolder> {
+  const identity: Identity = {
+    format: formatVersion,
+    chainId: options.chainId,
+    validator: options.validator,
+  };
+  const marker = await readMarker(dir);
+  if (marker !== undefined) checkIdentity(marker, identity, dir);
+  const engineName = await chooseEngine(dir, options.engine, marker?.engine);
+  if (engineName === undefined) {
+    if (!options.createIfMissing)
+      throw new StorageError(
+        'NOT_FOUND',
+        `There is no store in "${dir}". Check the path of the data folder.`,
+        { dir },
+      );
+    await prepareFolder(dir);
+  }
+  const engine = engineName ?? (options.engine === 'auto' ? defaultEngine : options.engine);
+  await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+  const memory = { ...defaultStoreMemory, ...options.memory };
+  // Never create where a store should be: an engine that finds no catalogue of its files deletes them as stale.
+  const db = await openEngine(engine, join(dir, engine), memory, marker === undefined);
+  return closingOnError(db, async () => {
+    if (!(await identified(db, identity, dir))) {
+      if (marker !== undefined)
+        throw corrupt(`the database in "${join(dir, engine)}" is empty although "${dir}" has a store`, {
+          dir,
+        });
+      await writeNewIdentity(db, identity);
     }
-    const engine = engineName ?? (options.engine === 'auto' ? defaultEngine : options.engine);
-    await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
-    const memory = { ...defaultStoreMemory, ...options.memory };
-    // Never create where a store should be: an engine that finds no catalogue of its files deletes them as stale.
-    const db = await openEngine(engine, join(dir, engine), memory, marker === undefined);
-    return closingOnError(db, async () => {
-      if (!(await identified(db, identity, dir))) {
-        if (marker !== undefined)
-          throw corrupt(`the database in "${join(dir, engine)}" is empty although "${dir}" has a store`, {
-            dir,
-          });
-        await writeNewIdentity(db, identity);
-      }
-      await syncFolder(dir);
-      if (marker === undefined) await writeMarker(dir, { ...identity, engine });
-      const highWater = await HighWater.open(dir);
-      try {
-        const sequence = await lastSequence(db);
-        if (sequence < highWater.found)
-          throw corrupt(
-            `the last write in "${dir}" is number ${sequence}, but number ${highWater.found} was acknowledged, so the ` +
-              `end of the engine's log was lost`,
-            { dir, found: String(sequence), acknowledged: String(highWater.found) },
-          );
-        return await assemble(db, options.chainId, memory, randomSeed(), sequence, highWater);
-      } catch (error) {
-        await highWater.close();
-        throw error;
-      }
-    });
+    await syncFolder(dir);
+    if (marker === undefined) await writeMarker(dir, { ...identity, engine });
+    const highWater = await HighWater.open(dir);
+    try {
+      const sequence = await lastSequence(db);
+      if (sequence < highWater.found)
+        throw corrupt(
+          `the last write in "${dir}" is number ${sequence}, but number ${highWater.found} was acknowledged, so the ` +
+            `end of the engine's log was lost`,
+          { dir, found: String(sequence), acknowledged: String(highWater.found) },
+        );
+      return { db, sequence, highWater };
+    } catch (error) {
+      await highWater.close();
+      throw error;
+    }
   });
 }
 
 /** Opens a store on a disk in memory. The disk keeps what was synced when the store is closed or crashes. */
 export function createMemoryStore(options: MemoryStoreOptions): Promise<Result<Store, StorageError>> {
   return asResult('memory', async () => {
-    const identity: Identity = {
-      format: formatVersion,
-      chainId: options.chainId,
-      validator: options.validator,
-    };
-    const db = new MemoryEngine(options.disk);
-    return closingOnError(db, async () => {
-      if (!(await identified(db, identity, 'memory'))) await writeNewIdentity(db, identity);
-      const memory = { ...defaultStoreMemory, ...options.memory };
-      return assemble(db, options.chainId, memory, options.hashSeed ?? 0, await lastSequence(db), undefined);
-    });
+    const { db, sequence } = await openMemory(options);
+    const memory = { ...defaultStoreMemory, ...options.memory };
+    return closingOnError(db, () =>
+      assemble(db, options.chainId, memory, options.hashSeed ?? 0, sequence, undefined),
+    );
+  });
+}
+
+async function openMemory(options: MemoryStoreOptions): Promise<Omit<OpenedFolder, 'highWater'>> {
+  const { chainId, validator } = options;
+  const identity: Identity = { format: formatVersion, chainId, validator };
+  const db = new MemoryEngine(options.disk);
+  return closingOnError(db, async () => {
+    if (!(await identified(db, identity, 'memory'))) await writeNewIdentity(db, identity);
+    return { db, sequence: await lastSequence(db) };
   });
 }
 
@@ -142,12 +204,13 @@ async function assemble(
   sequence: number,
   highWater: HighWater | undefined,
 ): Promise<Store> {
-  const { head, logEntries } = await checkContents(engine, chainId);
+  const { head, base, logEntries } = await checkContents(engine, chainId);
   return new KeyValueStore({
     engine,
     writer: new UnitWriter(engine, sequence, (number) => highWater?.note(number)),
     chainId,
     head,
+    base,
     logEntries,
     stateCacheBytes: memory.stateCacheBytes,
     hashSeed,
@@ -168,7 +231,7 @@ async function asResult<T>(dir: string, work: () => Promise<T>): Promise<Result<
   }
 }
 
-async function closingOnError<T>(db: KeyValueEngine, work: () => Promise<T>): Promise<T> {
+async function closingOnError<T>(db: Pick<KeyValueEngine, 'close'>, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -21,6 +21,11 @@ export class StateCache {
     for (const [key, value] of writes) this.#cache.set(key, value ?? null);
   }
 
+  /** Whether a key is known to have a value. */
+  has(key: StateKey): boolean {
+    return (this.#cache.get(key) ?? null) !== null;
+  }
+
   async getMany(
     keys: readonly StateKey[],
     engine: KeyValueEngine,

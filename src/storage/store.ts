@@ -1,4 +1,4 @@
-import { type ChainId, type Height, type StateKey, type TxId } from '../types/index.js';
+import { invariant, type ChainId, type Height, type StateKey, type TxId } from '../types/index.js';
 import { isKeyText } from './byte-writer.js';
 import { checkCommit, commitBatch } from './commit-batch.js';
 import { LogIndex, readLogEntries } from './consensus-log.js';
@@ -6,9 +6,20 @@ import type { KeyValueEngine } from './engine.js';
 import { keySpaces, makeKey, textOfKey, writeKey } from './key-spaces.js';
 import { checked, corruptEntry, parsed, readHeader, readList, readLocation } from './records.js';
 import { scan } from './scan.js';
+import { completePaths, readStateChunk } from './state-chunks.js';
 import { historyPage, stateAt, stateRange } from './state-reads.js';
 import { StateCache } from './state-cache.js';
-import type { BlockCommit, Head, HistoryPage, LogEntry, Store, StoredBlock, StoredHeader } from './types.js';
+import type {
+  BlockCommit,
+  Head,
+  HistoryPage,
+  LogEntry,
+  StateChunk,
+  StateChunkRequest,
+  Store,
+  StoredBlock,
+  StoredHeader,
+} from './types.js';
 import type { UnitWriter } from './unit-writer.js';
 import { WriteBatch } from './write-batch.js';
 import { StorageError } from './errors.js';
@@ -22,6 +33,8 @@ export interface StoreParts {
   readonly writer: UnitWriter;
   readonly chainId: ChainId;
   readonly head: Head | undefined;
+  /** See Store.base. */
+  readonly base: Height;
   readonly logEntries: readonly LogEntry[];
   readonly stateCacheBytes: number;
   /** Seed of the caches' hash tables. */
@@ -34,6 +47,7 @@ export interface StoreParts {
 export class KeyValueStore implements Store {
   readonly engine: Store['engine'];
   readonly chainId: ChainId;
+  readonly base: Height;
   readonly #parts: StoreParts;
   readonly #db: KeyValueEngine;
   readonly #writer: UnitWriter;
@@ -46,10 +60,13 @@ export class KeyValueStore implements Store {
   /** Buffer of an earlier commit, to be used again. */
   #spareBuffer: Uint8Array | undefined;
   #closing: Promise<void> | undefined;
+  /** Settles when the path of every state key is noted. */
+  #paths: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
     this.engine = parts.engine.name;
     this.chainId = parts.chainId;
+    this.base = parts.base;
     this.#parts = parts;
     this.#db = parts.engine;
     this.#writer = parts.writer;
@@ -68,7 +85,7 @@ export class KeyValueStore implements Store {
     const header = checkCommit(commit, this.chainId, this.#queuedHead);
     const { height, digest } = commit.block;
     const head: Head = { height, digest, stateRoot: header.stateRoot };
-    const batch = commitBatch(commit, head, this.#spareBuffer);
+    const batch = commitBatch(commit, head, this.#spareBuffer, (key) => this.#state.has(key));
     this.#spareBuffer = undefined;
     this.#logIndex.prune(batch, height);
     this.#queuedHead = head;
@@ -99,7 +116,7 @@ export class KeyValueStore implements Store {
 
   async block(height: Height): Promise<StoredBlock | undefined> {
     this.#assertOpen();
-    if (!this.#isCommitted(height)) return undefined;
+    if (!this.#isCommitted(height) || (height > 0 && height === this.base)) return undefined;
     const [headerKey, envelopesKey, resultsKey] = [
       makeKey((out) => writeKey.header(out, height)),
       makeKey((out) => writeKey.envelopes(out, height)),
@@ -157,6 +174,18 @@ export class KeyValueStore implements Store {
     const head = this.#head;
     if (head === undefined || !isKeyText(prefix) || !isKeyText(after)) return [];
     return stateRange(this.#db, { ...options, after, height: height < head.height ? height : head.height });
+  }
+
+  async stateChunk(request: StateChunkRequest): Promise<StateChunk> {
+    this.#assertOpen();
+    this.#paths ??= completePaths(this.#db, this.#writer);
+    await this.#paths;
+    const head = this.#head;
+    invariant(
+      head !== undefined && request.height >= this.base && request.height <= head.height,
+      'a chunk of the state is read at a height whose state is there',
+    );
+    return readStateChunk(this.#db, request);
   }
 
   async treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -219,7 +248,7 @@ export class KeyValueStore implements Store {
   }
 
   #isCommitted(height: Height): boolean {
-    return this.#head !== undefined && height >= 0 && height <= this.#head.height;
+    return this.#head !== undefined && height >= this.base && height <= this.#head.height;
   }
 
   #assertOpen(): void {

@@ -58,6 +58,66 @@ export interface HistoryPage {
   readonly next: { readonly height: Height; readonly index: number } | undefined;
 }
 
+/** Which part of a state is read: paths from `from` to `until`, both included, 32 bytes each. */
+export interface StateChunkRequest {
+  readonly height: Height;
+  readonly from: Uint8Array;
+  readonly until: Uint8Array;
+  /** The chunk ends with the entry that reaches so many bytes of keys and values. */
+  readonly maxBytes: number;
+}
+
+/** All keys with paths from the one asked for to `to`, in ascending order of their paths. */
+export interface StateChunk {
+  readonly entries: readonly { readonly key: StateKey; readonly value: Uint8Array }[];
+  /** Last path that the chunk covers. */
+  readonly to: Uint8Array;
+}
+
+/** The block whose state is copied. */
+export interface SnapshotTarget {
+  readonly height: Height;
+  readonly digest: Digest;
+  readonly headerBytes: Uint8Array;
+  readonly certificate: CommitCertificate;
+  readonly stateRoot: Hash;
+}
+
+/** A part of the state that is copied on its own: the paths from `next` to `until`, both included, are missing. */
+export interface StateSegment {
+  /** Undefined when nothing is missing any more. */
+  readonly next: Uint8Array | undefined;
+  readonly until: Uint8Array;
+}
+
+/** A checked chunk. */
+export interface InstallChunk {
+  /** In ascending order of their paths. */
+  readonly entries: readonly {
+    readonly key: StateKey;
+    readonly value: Uint8Array;
+    readonly path: Uint8Array;
+    /** SHA-256 of the value. */
+    readonly valueHash: Uint8Array;
+  }[];
+  /** Last path that it covers. */
+  readonly to: Uint8Array;
+}
+
+/** What a validator takes along from the store that it had. */
+export interface CarriedRecords {
+  readonly log: readonly LogEntry[];
+  readonly evidence: readonly { readonly key: string; readonly value: Uint8Array }[];
+}
+
+export interface InstallProgress {
+  readonly entries: number;
+  /** Bytes of keys and values. */
+  readonly bytes: number;
+  /** Part of the paths that is done, 0 … 1. */
+  readonly fraction: number;
+}
+
 /**
  * Promises reject with a StorageError; a block that does not follow the head, or does not fit together, is a defect and
  * rejects with a DefectError. Writes take effect in the order of the calls, and calls need not wait for each other: what
@@ -67,6 +127,10 @@ export interface HistoryPage {
 export interface Store {
   readonly engine: StorageEngine | 'memory';
   readonly chainId: ChainId;
+
+  /** Height that the store starts at: 0, or that of the snapshot that it was made from. The state is there from this
+   * height on, and the header; blocks, transactions and histories are there above it only. */
+  readonly base: Height;
 
   /** Last committed block; undefined before genesis was committed. */
   head(): Head | undefined;
@@ -94,6 +158,9 @@ export interface Store {
     readonly height: Height;
     readonly limit: number;
   }): Promise<readonly { readonly key: StateKey; readonly value: Uint8Array }[]>;
+  /** A part of the state after the block of a height, in the order of the state tree. The height is between `base` and
+   * that of the head. */
+  stateChunk(request: StateChunkRequest): Promise<StateChunk>;
   /** Nodes of the state tree, in the order of the keys. */
   treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** Newest first, from (`before`) exclusive when given. */

@@ -5,3 +5,5 @@
 export * from './planner.js';
 export * from './runner.js';
 export * from './verify-block.js';
+export * from './copy-state.js';
+export * from './verify-chunk.js';

@@ -15,6 +15,8 @@ export interface HealthInputs {
   readonly knownHeight: number;
   /** A catch-up is under way. */
   readonly syncing: boolean;
+  /** Part of a snapshot that is copied, 0 … 1, while the node copies one. */
+  readonly copiedFraction: number | undefined;
   /** Validators with an open stream, this one included; the quorum. */
   readonly connectedValidators: number;
   readonly quorum: number;
@@ -39,6 +41,7 @@ export class HealthState {
     height: 0,
     knownHeight: 0,
     syncing: false,
+    copiedFraction: undefined,
     connectedValidators: 1,
     quorum: 1,
   };
@@ -64,7 +67,10 @@ export class HealthState {
     if (now.failure !== undefined) reasons.push(`The node has failed: ${now.failure}`);
     if (now.halted !== undefined) reasons.push(`Voting has stopped for good: ${now.halted}`);
     if (now.stopping) reasons.push('The node is stopping.');
-    else if (!now.started) reasons.push('The node is starting.');
+    else if (now.copiedFraction !== undefined) {
+      const percent = Math.floor(now.copiedFraction * 100);
+      reasons.push(`The node copies the state of a recent block: ${percent} % are here.`);
+    } else if (!now.started) reasons.push('The node is starting.');
     else {
       if (!now.signerReady) reasons.push('The validator key cannot be used.');
       if (behind > this.#lagBlocks) {

@@ -61,6 +61,28 @@ export const logCodes = {
   },
   SYNC_STARTED: { level: 'info', meaning: 'The node catches up; from and to which height.' },
   SYNC_FINISHED: { level: 'info', meaning: 'The node has caught up.' },
+  SNAPSHOT_WANTED: {
+    level: 'info',
+    meaning:
+      'The node is so far behind that it copies a state instead of executing the blocks; it restarts inside.',
+  },
+  SNAPSHOT_STARTED: {
+    level: 'info',
+    meaning: 'The copy begins or goes on; height, validators, what is here.',
+  },
+  SNAPSHOT_PROGRESS: { level: 'info', meaning: 'How far the copy is: part of the state, entries, bytes.' },
+  SNAPSHOT_PEER_FAILED: {
+    level: 'warn',
+    meaning: 'A validator gave no state, or a false one (fault "lied": it is not asked again in this copy).',
+  },
+  SNAPSHOT_INSTALLED: {
+    level: 'info',
+    meaning: 'The copied state is in use. Blocks below its height are not kept by this node.',
+  },
+  SNAPSHOT_FAILED: {
+    level: 'warn',
+    meaning: 'No state could be copied, for the reason in the line; the node fetches blocks instead.',
+  },
   SYNC_STALLED: { level: 'warn', meaning: 'No validator delivers the blocks that are missing.' },
   PEER_CONNECTED: { level: 'info', meaning: 'The stream to a validator is open.' },
   PEER_DISCONNECTED: {

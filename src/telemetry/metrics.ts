@@ -288,9 +288,25 @@ export function createMetrics(options: MetricsOptions) {
     sync: {
       active: build.gauge('sync_active', '1 while this validator catches up.'),
       blocks: build.counter('sync_blocks_total', 'Blocks taken over from other validators.'),
-      failures: build.counterBy('sync_failures_total', 'Requests for blocks that failed, by reason.', {
-        reason: atMost(16),
-      }),
+      snapshotHeight: build.gauge(
+        'sync_snapshot_height',
+        'Height of the block whose state is copied, or was last; 0 if none was since the start.',
+      ),
+      snapshotProgress: build.gauge(
+        'sync_snapshot_progress_ratio',
+        'Part of that state that is copied and checked, 0 to 1.',
+      ),
+      snapshotBytes: build.counter(
+        'sync_snapshot_bytes_total',
+        'Bytes of keys and values that were copied and checked.',
+      ),
+      failures: build.counterBy(
+        'sync_failures_total',
+        'Requests for blocks or state that failed, by reason.',
+        {
+          reason: atMost(16),
+        },
+      ),
     },
     /** Calls back before every scrape, for values that are cheaper to read than to keep. */
     beforeScrape(callback: () => void): void {

@@ -46,3 +46,13 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   }
   return joined;
 }
+
+/** The next number of the same length, taken as big-endian; after the last one comes 0. */
+export function successorPath(path: Uint8Array): Uint8Array {
+  const next = Uint8Array.from(path);
+  for (let index = next.length - 1; index >= 0; index--) {
+    next[index] = ((next[index] ?? 0) + 1) & 255;
+    if (next[index] !== 0) break;
+  }
+  return next;
+}

@@ -1,6 +1,7 @@
 /** A chain of real payments, executed and certified by keys at hand, in a store: what a replica that was away is behind. */
 import {
   firstValidatorSet,
+  decodeBlockHeader,
   encodeBlockHeader,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
@@ -19,16 +20,18 @@ import {
   CommittedHashes,
   decodeTransaction,
   genesisChainId,
+  type CheckedTransaction,
 } from '../../src/ledger/index.js';
 import { BlockExecutor } from '../../src/node/block-executor.js';
 import { systemClock } from '../../src/node/clock.js';
 import { ensureGenesis } from '../../src/node/recovery.js';
-import type { Store } from '../../src/storage/index.js';
+import type { Store, StoredBlock } from '../../src/storage/index.js';
 import {
   asAmount,
   asHeight,
   asValidatorIndex,
   asView,
+  equalBytes,
   invariant,
   quorumOf,
   type ChainId,
@@ -104,6 +107,34 @@ export class ExecutedChain {
     for (let count = 0; count < blocks; count++) await this.#appendOne();
   }
 
+  /** Executes and commits a final block of another store. */
+  async replay(block: StoredBlock): Promise<void> {
+    const { store } = this.#options;
+    const parent = store.head();
+    const header = decodeBlockHeader(block.headerBytes);
+    invariant(parent !== undefined && header.ok, 'a final block follows the head');
+    const transactions = block.envelopes.map((bytes) => this.#decode(bytes));
+    const { timeMs } = header.value;
+    const execution = await this.#executor.run(parent.digest, block.height, timeMs, transactions);
+    invariant(execution !== undefined, 'the block executes');
+    invariant(equalBytes(execution.tree.root, header.value.stateRoot), 'a replay gives the certified root');
+    this.#executor.keep(block.digest, execution);
+    await store.commitBlock({
+      block,
+      txIds: transactions.map(({ txId }) => txId),
+      stateWrites: execution.output.writes,
+      treeNodes: execution.tree.nodes,
+      touchedAccounts: execution.output.touchedAccounts,
+    });
+    this.#executor.committed(block.digest);
+  }
+
+  #decode(bytes: Uint8Array): CheckedTransaction {
+    const decoded = decodeTransaction(bytes, this.#chainId);
+    if (!decoded.ok) throw new Error(decoded.error.message);
+    return assumeVerified(decoded.value);
+  }
+
   async #appendOne(): Promise<void> {
     const { store, genesis, keys, transactionsPerBlock, payee = () => 'B1' } = this.#options;
     const parent = store.head();
@@ -113,11 +144,7 @@ export class ExecutedChain {
       const number = this.#number++;
       return paymentOf(this.#chainId, number, height, payee(number));
     });
-    const transactions = envelopes.map((bytes) => {
-      const decoded = decodeTransaction(bytes, this.#chainId);
-      if (!decoded.ok) throw new Error(decoded.error.message);
-      return assumeVerified(decoded.value);
-    });
+    const transactions = envelopes.map((bytes) => this.#decode(bytes));
     const timeMs = genesis.timeMs + Number(height);
     const execution = await this.#executor.run(parent.digest, height, timeMs, transactions);
     invariant(execution !== undefined && execution.output.inadmissible.length === 0, 'the block executes');

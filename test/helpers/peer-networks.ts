@@ -9,6 +9,7 @@ import { createAuthority, issueCertificate } from '../../src/network/pki/index.j
 import type {
   DisconnectReason,
   FetchedBlock,
+  FetchedState,
   PeerHandlers,
   PeerMetrics,
   PeerNetwork,
@@ -249,6 +250,12 @@ function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHa
       own.serveBlocks?.bind(own) ??
       // eslint-disable-next-line @typescript-eslint/require-await
       async function* (): AsyncGenerator<FetchedBlock> {
+        yield* [];
+      },
+    serveState:
+      own.serveState?.bind(own) ??
+      // eslint-disable-next-line @typescript-eslint/require-await
+      async function* (): AsyncGenerator<FetchedState> {
         yield* [];
       },
   };

@@ -71,6 +71,7 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
   return {
     engine: store.engine,
     chainId: store.chainId,
+    base: store.base,
     head: () => store.head(),
     async commitBlock(commit) {
       hooks.deciding(commit);
@@ -88,6 +89,7 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
     stateMany: (keys) => slow(() => store.stateMany(keys)),
     stateAt: (key, height) => store.stateAt(key, height),
     stateRange: (options) => store.stateRange(options),
+    stateChunk: (request) => store.stateChunk(request),
     treeNodes: (keys) => slow(() => store.treeNodes(keys)),
     history: (account, limit, before) => store.history(account, limit, before),
     putEvidence: (key, value) => store.putEvidence(key, value),

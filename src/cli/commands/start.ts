@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { Genesis } from '../../codec/index.js';
 import { loadGenesis, loadNodeConfig, type NodeConfig } from '../../config/index.js';
 import type { RunningValidator } from '../../node/validator.js';
 import { createLogger, type Logger } from '../../telemetry/index.js';
@@ -55,22 +56,23 @@ async function launch(
   const loaded = await loadNodeConfig(file, environment);
   if (!loaded.ok) throw loaded.error;
   const config = loaded.value;
-  const genesis = await loadGenesis(config.network.genesisFile);
-  if (!genesis.ok) throw genesis.error;
   const log = createLogger({ ...config.log, fields: { validator: config.validator } });
   for (const warning of config.warnings) log.warn({ code: 'CONFIG_WARNING' }, warning);
   const version = softwareVersion();
   log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
   const failed = defects(log);
   // Here, so that the help need not load a node.
-  const { startValidator } = await import('../../node/validator.js');
-  const validator = await startValidator({ config, genesis: genesis.value, log, version }).catch(
-    (error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
-      throw error;
-    },
-  );
+  const { runNode } = await import('../../node/run.js');
+  const genesis = async (): Promise<Genesis> => {
+    const genesis = await loadGenesis(config.network.genesisFile);
+    if (!genesis.ok) throw genesis.error;
+    return genesis.value;
+  };
+  const validator = await runNode({ config, genesis, log, version }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
+    throw error;
+  });
   return { validator, config, log, failed };
 }
 

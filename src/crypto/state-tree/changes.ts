@@ -2,6 +2,7 @@ import type { StateKey } from '../../types/index.js';
 import { compareBytes } from '../../types/index.js';
 import { sha256 } from '../sha256.js';
 import { stateKeyPath } from './hashing.js';
+import type { LeafOfState } from './types.js';
 
 const hashBytes = 32;
 const leafBytes = 64;
@@ -13,7 +14,24 @@ export class Changes {
   readonly bytes: Uint8Array;
   readonly #removed: Uint8Array;
 
-  constructor(writes: ReadonlyMap<StateKey, Uint8Array | undefined>) {
+  private constructor(count: number) {
+    this.count = count;
+    this.bytes = new Uint8Array(count * leafBytes);
+    this.#removed = new Uint8Array(count);
+  }
+
+  /** Leaves to be there, in ascending order of their paths. */
+  static ofLeaves(leaves: readonly LeafOfState[]): Changes {
+    const changes = new Changes(leaves.length);
+    leaves.forEach(({ path, valueHash }, index) => {
+      changes.bytes.set(path, index * leafBytes);
+      changes.bytes.set(valueHash, index * leafBytes + hashBytes);
+    });
+    return changes;
+  }
+
+  /** Values of keys; undefined removes a key. */
+  static of(writes: ReadonlyMap<StateKey, Uint8Array | undefined>): Changes {
     const unsorted: {
       readonly path: Uint8Array;
       readonly rank: number;
@@ -24,14 +42,13 @@ export class Changes {
       unsorted.push({ path, rank: rankOf(path), value });
     }
     unsorted.sort((a, b) => (a.rank !== b.rank ? a.rank - b.rank : compareBytes(a.path, b.path)));
-    this.count = unsorted.length;
-    this.bytes = new Uint8Array(this.count * leafBytes);
-    this.#removed = new Uint8Array(this.count);
+    const changes = new Changes(unsorted.length);
     unsorted.forEach(({ path, value }, index) => {
-      this.bytes.set(path, index * leafBytes);
-      if (value === undefined) this.#removed[index] = 1;
-      else this.bytes.set(sha256(value), index * leafBytes + hashBytes);
+      changes.bytes.set(path, index * leafBytes);
+      if (value === undefined) changes.#removed[index] = 1;
+      else changes.bytes.set(sha256(value), index * leafBytes + hashBytes);
     });
+    return changes;
   }
 
   isRemoval(index: number): boolean {

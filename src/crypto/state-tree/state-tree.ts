@@ -1,10 +1,11 @@
-import { asHash, invariant, type Height, type StateKey } from '../../types/index.js';
+import { asHash, equalBytes, invariant, type Height, type StateKey } from '../../types/index.js';
 import { ChangeApplication } from './apply.js';
 import { Changes } from './changes.js';
 import { stateKeyPath } from './hashing.js';
 import { loadRoot, loadWays } from './load.js';
 import { pathTo } from './prove.js';
-import type { NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
+import { outsideOf, type RangeProof } from './range.js';
+import type { LeafOfState, NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
 import { BranchReader } from './branch-reader.js';
 import { VersionTree, type PendingUpdate } from './version-tree.js';
 
@@ -43,6 +44,30 @@ export class StateTree {
     writes: ReadonlyMap<StateKey, Uint8Array | undefined>,
     branch: readonly TreeUpdate[] = [],
   ): Promise<TreeUpdate> {
+    return this.#update(reader, base, next, () => Changes.of(writes), branch);
+  }
+
+  /**
+   * Adds leaves, in ascending order of their paths, none of which is there, to a version that grows part by part while
+   * it is copied. `isFirst` says that nothing is there yet. Nodes that change keep their keys: what an update adds has to
+   * be stored, and the update `committed`, before the next one is made.
+   */
+  addLeaves(
+    reader: NodeReader,
+    version: Height,
+    isFirst: boolean,
+    leaves: readonly LeafOfState[],
+  ): Promise<TreeUpdate> {
+    return this.#update(reader, isFirst ? undefined : version, version, () => Changes.ofLeaves(leaves), []);
+  }
+
+  async #update(
+    reader: NodeReader,
+    base: Height | undefined,
+    next: Height,
+    changesOf: () => Changes,
+    branch: readonly TreeUpdate[],
+  ): Promise<TreeUpdate> {
     invariant(!this.#isUpdating, 'updates of the state tree are made one after the other');
     this.#isUpdating = true;
     try {
@@ -51,7 +76,7 @@ export class StateTree {
       const time = ++tree.time;
       if (parent === undefined && base !== undefined) tree.root ??= await loadRoot(tree.arena, base, nodes);
       const root = parent?.root ?? tree.root ?? 0;
-      const changes = new Changes(writes);
+      const changes = changesOf();
       await loadWays(tree.arena, root, changes, time, nodes);
       const application = new ChangeApplication(tree.arena, changes, next, time);
       const newRoot = application.applyToRoot(base, root);
@@ -112,10 +137,30 @@ export class StateTree {
     // What is read for a proof does not get into the way of updates.
     const { arena } = new VersionTree(version);
     const root = await loadRoot(arena, version, reader);
-    await loadWays(arena, root, new Changes(new Map([[key, undefined]])), 0, reader);
+    await loadWays(arena, root, Changes.of(new Map([[key, undefined]])), 0, reader);
     const found = pathTo(arena, root, path);
     invariant(found !== undefined, 'the way of a key was read');
     return found;
+  }
+
+  /**
+   * Proves that the keys with paths in `from` … `to`, both included, are those that the version has there (see
+   * verifyStateRange). Rejects as `prove` does.
+   */
+  async proveRange(
+    reader: NodeReader,
+    version: Height,
+    { from, to }: { readonly from: Uint8Array; readonly to: Uint8Array },
+  ): Promise<RangeProof> {
+    const { arena } = new VersionTree(version);
+    const root = await loadRoot(arena, version, reader);
+    const bounds = equalBytes(from, to) ? [from] : [from, to];
+    const ways = Changes.ofLeaves(bounds.map((path) => ({ path, valueHash: path })));
+    await loadWays(arena, root, ways, 0, reader);
+    return {
+      left: outsideOf(arena, root, from, 'left'),
+      right: outsideOf(arena, root, to, 'right'),
+    };
   }
 
   /** Where an update begins: at another pending one, or at a version that is committed. */

@@ -7,6 +7,14 @@ export interface NodeReader {
   readNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
 }
 
+/** A key's place and value in the tree. */
+export interface LeafOfState {
+  /** See stateKeyPath; 32 bytes. */
+  readonly path: Uint8Array;
+  /** SHA-256 of the value. */
+  readonly valueHash: Uint8Array;
+}
+
 export interface StateTreeOptions {
   /** Memory for nodes of the committed version, in bytes. Those of pending updates come on top. */
   readonly maxBytes: number;

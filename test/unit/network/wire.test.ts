@@ -14,6 +14,12 @@ import {
   encodeFetchBlocksRequest,
   encodeFetchedBlock,
 } from '../../../src/network/wire/blocks.js';
+import {
+  decodeFetchedState,
+  decodeFetchStateRequest,
+  encodeFetchedState,
+  encodeFetchStateRequest,
+} from '../../../src/network/wire/state.js';
 import type { Frame } from '../../../src/network/wire/frames.js';
 import {
   encodeBodiesFrame,
@@ -24,7 +30,15 @@ import {
   encodeTransactionsFrame,
   maxFramesPerBatch,
 } from '../../../src/network/wire/frames.js';
-import { asChainId, asDigest, asHash, asHeight, asView, limits } from '../../../src/types/index.js';
+import {
+  asChainId,
+  asDigest,
+  asHash,
+  asHeight,
+  asStateKey,
+  asView,
+  limits,
+} from '../../../src/types/index.js';
 import { certifiedChain } from '../../helpers/certified-chain.js';
 
 /** The general implementation as an independent opinion. */
@@ -38,6 +52,7 @@ const service = loadSync('quaestor/peer/v1/peer_service.proto', {
 })['quaestor.peer.v1.PeerService'] as Record<string, MethodDefinition<object, object>>;
 const connect = service['Connect']!;
 const fetch = service['FetchBlocks']!;
+const fetchState = service['FetchState']!;
 
 const bytes = (constraints: { minLength?: number; maxLength?: number }) =>
   fc.uint8Array(constraints).map((array) => Buffer.from(array));
@@ -162,6 +177,45 @@ describe('messages between validators', () => {
     );
   });
 
+  it('carry states as the proto files say', () => {
+    const key = fc.stringMatching(/^[a-z/]{1,20}$/).map(asStateKey);
+    const item = fc.oneof(fc.constant(Buffer.alloc(0)), bytes32, bytes({ minLength: 64, maxLength: 64 }));
+    const chunk = fc.record({
+      entries: fc.array(fc.record({ key, value: bytes({ minLength: 1, maxLength: 50 }) }), { maxLength: 5 }),
+      to: bytes32,
+      proof: fc.record({ left: fc.array(item, { maxLength: 4 }), right: fc.array(item, { maxLength: 4 }) }),
+    });
+    fc.assert(
+      fc.property(chunk, height, bytes32, (state, at, until) => {
+        const { entries, to, proof } = state;
+        const theirs = fetchState.responseSerialize(sparse({ entries, to, ...proof }));
+        expect(encodeFetchedState(state).equals(theirs)).toBe(true);
+        const decoded = decodeFetchedState(theirs);
+        expect(decoded.ok && encodeFetchedState(decoded.value).equals(theirs)).toBe(true);
+        const request = { height: at, from: Buffer.alloc(32), until };
+        const asked = encodeFetchStateRequest(request);
+        expect(asked.equals(fetchState.requestSerialize(sparse(request)))).toBe(true);
+        expect(decodeFetchStateRequest(asked)).toEqual({ ok: true, value: request });
+      }),
+      { seed: 6 },
+    );
+    const to = Buffer.alloc(32);
+    const good = encodeFetchedState({ entries: [], to, proof: { left: [], right: [] } });
+    const refused = [
+      Buffer.alloc(0),
+      good.subarray(1),
+      Buffer.concat([good, good]),
+      encodeFetchedState({ entries: [], to: to.subarray(1), proof: { left: [], right: [] } }),
+      encodeFetchedState({ entries: [], to, proof: { left: Array<Buffer>(257).fill(to), right: [] } }),
+      encodeFetchedState({
+        entries: [{ key: 'a\u0000b' as ReturnType<typeof asStateKey>, value: to }],
+        to,
+        proof: { left: [], right: [] },
+      }),
+    ];
+    for (const message of refused) expect(decodeFetchedState(message).ok).toBe(false);
+  });
+
   it('are refused when cut short, extended or changed at random, and never throw', () => {
     const whole = fc
       .array(frame, { minLength: 1, maxLength: 3 })
@@ -175,6 +229,8 @@ describe('messages between validators', () => {
         decodeConnectMessage(changed);
         decodeFetchedBlock(changed);
         decodeFetchBlocksRequest(changed);
+        decodeFetchedState(changed);
+        decodeFetchStateRequest(changed);
       }),
       { numRuns: 500, seed: 4 },
     );
@@ -183,6 +239,8 @@ describe('messages between validators', () => {
         decodeConnectMessage(noise);
         decodeFetchedBlock(noise);
         decodeFetchBlocksRequest(noise);
+        decodeFetchedState(noise);
+        decodeFetchStateRequest(noise);
       }),
       { numRuns: 2000, seed: 5 },
     );

@@ -1,0 +1,100 @@
+/** One node from start to stop: restarts it inside when it has to copy a snapshot. */
+import type { Genesis } from '../codec/index.js';
+import { QuaestorError } from '../types/index.js';
+import { systemClock } from './clock.js';
+import { startValidator, type RunningValidator, type ValidatorOptions } from './validator.js';
+
+export interface RunOptions extends Pick<ValidatorOptions, 'config' | 'log' | 'version'> {
+  /** Reads the genesis; called at every start inside, so that nobody keeps it. */
+  readonly genesis: () => Promise<Genesis>;
+}
+
+/** After a copy that failed, the node goes on with blocks for so long before it tries again. */
+const retryMs = 10 * 60_000;
+
+/** Starts a node. Rejects with a QuaestorError that says what was wrong, having closed what it had opened. */
+export async function runNode(options: RunOptions): Promise<RunningValidator> {
+  const node = new Node(options);
+  await node.start();
+  return node;
+}
+
+class Node implements RunningValidator {
+  readonly failed: Promise<string>;
+  readonly #options: RunOptions;
+  readonly #stopping = new AbortController();
+  #fail: (reason: string) => void = () => undefined;
+  #current: RunningValidator | undefined;
+  #restarting: Promise<void> | undefined;
+  #retryAtMs = 0;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.failed = new Promise((resolve) => (this.#fail = resolve));
+  }
+
+  get ports(): RunningValidator['ports'] {
+    return this.#running.ports;
+  }
+
+  get store(): RunningValidator['store'] {
+    return this.#running.store;
+  }
+
+  async start(snapshot?: ValidatorOptions['snapshot']): Promise<void> {
+    const { config, log, version } = this.#options;
+    const genesis = await this.#options.genesis();
+    const current = await startValidator({
+      config,
+      log,
+      version,
+      genesis,
+      behind: () => this.#behind(),
+      ...(snapshot === undefined ? {} : { snapshot }),
+    });
+    this.#current = current;
+    void current.failed.then((reason) => this.#fail(reason));
+  }
+
+  async reloadCertificates(): Promise<void> {
+    await this.#restarting;
+    await this.#running.reloadCertificates();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#restarting;
+    await this.#current?.stop();
+  }
+
+  get #running(): RunningValidator {
+    if (this.#current === undefined) throw new QuaestorError('NODE_STOPPED', 'The node does not run.');
+    return this.#current;
+  }
+
+  #behind(): void {
+    const { aborted } = this.#stopping.signal;
+    if (aborted || this.#restarting !== undefined || systemClock.monotonicMs() < this.#retryAtMs) return;
+    // Not within the call that found it out: that belongs to what is to be stopped.
+    this.#restarting = Promise.resolve()
+      .then(() => this.#restart())
+      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)))
+      .finally(() => (this.#restarting = undefined));
+  }
+
+  async #restart(): Promise<void> {
+    const { log } = this.#options;
+    log.info(
+      { code: 'SNAPSHOT_WANTED', height: this.#running.store.head()?.height },
+      'This node is far behind: it copies the state of a recent block.',
+    );
+    await this.#running.stop();
+    if (this.#stopping.signal.aborted) return;
+    await this.start({
+      signal: this.#stopping.signal,
+      done: (installed) => {
+        if (!installed) this.#retryAtMs = systemClock.monotonicMs() + retryMs;
+      },
+    });
+  }
+}

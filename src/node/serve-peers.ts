@@ -1,0 +1,41 @@
+import type { StateTree } from '../crypto/index.js';
+import type { FetchedBlock, FetchedState } from '../network/index.js';
+import type { Store } from '../storage/types.js';
+import { asHeight, equalBytes, successorPath } from '../types/index.js';
+import type { Height } from '../types/index.js';
+
+/** A chunk of the state has about so many bytes of keys and values. */
+const chunkBytes = 512 * 1024;
+
+/** Final blocks from a height on, for a peer that is behind; none when they are not kept here. */
+export async function* serveBlocks(
+  store: Store,
+  fromHeight: Height,
+  maxBlocks: number,
+): AsyncGenerator<FetchedBlock> {
+  const last = Math.min(store.head()?.height ?? 0, fromHeight + maxBlocks - 1);
+  for (let height = Math.max(1, fromHeight); height <= last; height++) {
+    const block = await store.block(asHeight(height));
+    if (block?.certificate === undefined) return;
+    yield { headerBytes: block.headerBytes, certificate: block.certificate, envelopes: block.envelopes };
+  }
+}
+
+/** The state after the block of a height, in the order of the tree; none when it is not kept here. */
+export async function* serveState(
+  store: Store,
+  tree: StateTree,
+  height: Height,
+  range: { readonly from: Uint8Array; readonly until: Uint8Array },
+): AsyncGenerator<FetchedState> {
+  const head = store.head();
+  if (head === undefined || height < store.base || height > head.height) return;
+  const reader = { readNodes: (keys: readonly Uint8Array[]) => store.treeNodes(keys) };
+  const { until } = range;
+  for (let from: Uint8Array | undefined = range.from; from !== undefined;) {
+    const chunk = await store.stateChunk({ height, from, until, maxBytes: chunkBytes });
+    const proof = await tree.proveRange(reader, height, { from, to: chunk.to });
+    yield { ...chunk, proof };
+    from = equalBytes(chunk.to, until) ? undefined : successorPath(chunk.to);
+  }
+}

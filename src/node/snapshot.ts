@@ -1,0 +1,297 @@
+/**
+ * Copies the state of a recent block from the other validators into a store of its own, and puts that in the place of
+ * the node's store. For a node that is so far behind that executing all the blocks would take longer. The replica does
+ * not run meanwhile: it votes on nothing. Until the copy is finished, the store that was there stays as it was.
+ */
+import { rm } from 'node:fs/promises';
+import type { ValidatorSet } from '../codec/index.js';
+import type { NodeConfig } from '../config/index.js';
+import type { SignatureVerifier } from '../crypto/index.js';
+import { createPeerNetwork, type PeerNetwork, type PeerNetworkOptions } from '../network/index.js';
+import {
+  adoptIncoming,
+  openInstall,
+  openStore,
+  snapshotFolders,
+  targetOf,
+  type SnapshotTarget,
+  type StateInstall,
+  type Store,
+} from '../storage/index.js';
+import { copyState, verifyBlock, type Electorate } from '../sync/index.js';
+import type { Logger, Metrics } from '../telemetry/index.js';
+import { asHeight, faultyOf, QuaestorError } from '../types/index.js';
+import type { Height, ValidatorIndex } from '../types/index.js';
+import { readElectorates } from './electorate.js';
+import type { Clock } from './ports.js';
+
+/** How long peers are given to say where they stand. */
+const meetingMs = 20_000;
+const pollMs = 50;
+/** Progress is logged so often. */
+const logIntervalMs = 2_000;
+/** Bound of fetching one block. */
+const blockTimeoutMs = 30_000;
+
+export interface SnapshotOptions {
+  readonly config: Pick<NodeConfig, 'dataDir' | 'storage' | 'sync' | 'validator'>;
+  readonly electorate: Electorate;
+  readonly checkpointIntervalBlocks: number;
+  readonly network: PeerNetwork;
+  /** Ids of the validators in order. */
+  readonly validators: readonly string[];
+  readonly verifier: SignatureVerifier;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Part of the state that is copied, 0 … 1. */
+  readonly progressed: (fraction: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs one copy to its end. True when the store was replaced; false when no copy could be had, which the log explains.
+ * Rejects when the disk fails.
+ */
+export async function fetchSnapshot(options: SnapshotOptions): Promise<boolean> {
+  const { config, log, signal } = options;
+  const folders = snapshotFolders(config.dataDir);
+  const known = await knownHeight(options);
+  if (known === undefined) {
+    if (!signal.aborted) giveUp(log, 'too few validators say where they stand');
+    return false;
+  }
+  let install = await openIncoming(options);
+  try {
+    if (install.finished || (install.target !== undefined && isOutdated(options, known, install.target))) {
+      // A copy that was finished but not put in place lacks the votes since.
+      await install.close();
+      await rm(folders.incoming, { recursive: true, force: true });
+      install = await openIncoming(options);
+    }
+    if (install.target === undefined) {
+      const target = await chooseTarget(options, known);
+      if (target === undefined) {
+        giveUp(log, 'no validator gave the header of a recent checkpoint');
+        return false;
+      }
+      await install.begin(target);
+    }
+    if (!(await copy(options, install))) return false;
+    await finish(options, install);
+  } finally {
+    await install.close();
+  }
+  await adoptIncoming(config.dataDir);
+  log.info(
+    { code: 'SNAPSHOT_INSTALLED', height: install.target?.height, ...install.progress() },
+    `The state of block ${install.target?.height ?? 0} is installed; blocks below it are not kept by this node.`,
+  );
+  return true;
+}
+
+/** Whether nobody can give the rest any more, or the copy would be too far behind when it is finished. */
+function isOutdated(options: SnapshotOptions, known: Height, { height }: SnapshotTarget): boolean {
+  const { snapshotThresholdBlocks } = options.config.sync;
+  return peersAt(options, height).length === 0 || known - height >= Math.max(1, snapshotThresholdBlocks);
+}
+
+function giveUp(log: Logger, reason: string): void {
+  log.warn({ code: 'SNAPSHOT_FAILED', reason }, `No snapshot could be fetched: ${reason}.`);
+}
+
+async function openIncoming({ config, electorate }: SnapshotOptions): Promise<StateInstall> {
+  const opened = await openInstall({
+    dir: snapshotFolders(config.dataDir).incoming,
+    engine: config.storage.engine,
+    chainId: electorate.chainId,
+    validator: config.validator,
+    createIfMissing: true,
+  });
+  if (!opened.ok) throw opened.error;
+  return opened.value;
+}
+
+/** The height that at least one correct validator has, once enough have said where they stand. */
+async function knownHeight({
+  network,
+  electorate,
+  clock,
+  signal,
+}: SnapshotOptions): Promise<Height | undefined> {
+  const faulty = faultyOf(electorate.validatorSet.validators.length);
+  const endMs = clock.monotonicMs() + meetingMs;
+  while (clock.monotonicMs() < endMs && !signal.aborted) {
+    const heights = network
+      .peers()
+      .flatMap(({ status }) => (status === undefined ? [] : [status.committedHeight]))
+      .sort((left, right) => right - left);
+    // All that answer soon are waited for, and f + 1 are enough.
+    const enough = heights.length > faulty && heights.length >= network.peers().length - faulty;
+    if (enough) return heights[faulty];
+    await sleep(clock, pollMs, signal);
+  }
+  return undefined;
+}
+
+/** Peers that have a block, those that said so last. */
+function peersAt({ network }: SnapshotOptions, height: Height): readonly ValidatorIndex[] {
+  return network
+    .peers()
+    .filter(({ status }) => status !== undefined && status.committedHeight >= height)
+    .map(({ index }) => index);
+}
+
+/** The last checkpoint at or below a height, checked. */
+async function chooseTarget(options: SnapshotOptions, known: Height): Promise<SnapshotTarget | undefined> {
+  const { checkpointIntervalBlocks, network, electorate, verifier, signal, log, validators } = options;
+  const height = asHeight(Math.floor(known / checkpointIntervalBlocks) * checkpointIntervalBlocks);
+  if (height === 0) return undefined;
+  for (const peer of peersAt(options, height)) {
+    try {
+      const request = { fromHeight: height, maxBlocks: 1, deadlineMs: blockTimeoutMs, signal };
+      for await (const block of network.fetchBlocks(peer, request)) {
+        const checked = await verifyBlock(block, height, electorate, verifier);
+        if (checked.ok) return targetOf({ ...checked.value, height });
+        log.warn({ peer: validators[peer], detail: checked.error }, 'A validator gave a false block.');
+        break;
+      }
+    } catch (error) {
+      if (!(error instanceof QuaestorError)) throw error;
+      log.info({ peer: validators[peer], detail: error.message }, 'A validator gave no block.');
+    }
+  }
+  return undefined;
+}
+
+async function copy(options: SnapshotOptions, install: StateInstall): Promise<boolean> {
+  const { network, clock, signal, log, metrics, validators } = options;
+  const { target } = install;
+  if (target === undefined) return false;
+  const peers = peersAt(options, target.height);
+  metrics.sync.snapshotHeight.set(target.height);
+  const start = install.progress();
+  log.info(
+    {
+      code: 'SNAPSHOT_STARTED',
+      height: target.height,
+      peers: peers.map((peer) => validators[peer]),
+      ...start,
+    },
+    `Copying the state of block ${target.height} from ${peers.length} validators` +
+      (start.entries > 0 ? `, ${percent(start.fraction)} of which is here already.` : '.'),
+  );
+  let loggedMs = clock.monotonicMs();
+  const end = await copyState({
+    sink: install,
+    source: network,
+    peers,
+    clock,
+    signal,
+    onChunk: (_peer, progress) => {
+      metrics.sync.snapshotProgress.set(progress.fraction);
+      options.progressed(progress.fraction);
+      metrics.sync.snapshotBytes.raiseTo(progress.bytes);
+      const nowMs = clock.monotonicMs();
+      if (nowMs - loggedMs < logIntervalMs) return;
+      loggedMs = nowMs;
+      log.info(
+        { code: 'SNAPSHOT_PROGRESS', height: target.height, ...progress },
+        `${percent(progress.fraction)} of the state of block ${target.height} is copied: ${progress.bytes} bytes.`,
+      );
+    },
+    onFault: (peer, fault, detail) => {
+      metrics.sync.failures.with({ reason: `snapshot_${fault}` }).inc();
+      log.warn(
+        { code: 'SNAPSHOT_PEER_FAILED', peer: validators[peer], fault, detail },
+        'A validator did not give what was asked of the state.',
+      );
+    },
+  });
+  if (end === 'stuck') giveUp(log, 'no validator is left that gives the rest');
+  return end === 'complete';
+}
+
+/** The validators that this node knew last; undefined when it has no blocks. */
+export async function storedValidatorSet(
+  place: Pick<NodeConfig, 'dataDir' | 'validator'> & Pick<Electorate, 'chainId'>,
+): Promise<ValidatorSet | undefined> {
+  const store = await openOld(place);
+  try {
+    return store?.head() === undefined ? undefined : (await readElectorates(store)).current;
+  } finally {
+    await store?.close();
+  }
+}
+
+/** The store that this node has had so far, if there is one. */
+async function openOld({
+  dataDir,
+  validator,
+  chainId,
+}: Pick<NodeConfig, 'dataDir' | 'validator'> & Pick<Electorate, 'chainId'>): Promise<Store | undefined> {
+  const dir = snapshotFolders(dataDir).store;
+  const opened = await openStore({ dir, engine: 'auto', chainId, validator, createIfMissing: false });
+  if (!opened.ok && opened.error.code !== 'NOT_FOUND') throw opened.error;
+  return opened.ok ? opened.value : undefined;
+}
+
+/** What this node has said and seen before goes along: it must not contradict a vote. */
+async function finish({ config, electorate }: SnapshotOptions, install: StateInstall): Promise<void> {
+  const store = await openOld({ ...config, chainId: electorate.chainId });
+  try {
+    const [log, evidence] = await Promise.all([store?.readLog() ?? [], store?.evidence() ?? []]);
+    await install.finish({ log, evidence });
+  } finally {
+    await store?.close();
+  }
+}
+
+/** A network that takes part in nothing, for as long as `work` takes. */
+export async function withSnapshotNetwork<T>(
+  options: Omit<PeerNetworkOptions, 'handlers'>,
+  work: (network: PeerNetwork) => Promise<T>,
+): Promise<T> {
+  const ignore = (): void => undefined;
+  const network = createPeerNetwork({
+    ...options,
+    handlers: {
+      onConsensus: ignore,
+      onTransactions: ignore,
+      onStatus: ignore,
+      onFetchBodies: ignore,
+      onBodies: ignore,
+      onEvidence: ignore,
+      onConnected: ignore,
+      onDisconnected: ignore,
+      serveBlocks: nothing,
+      serveState: nothing,
+    },
+  });
+  try {
+    await network.start();
+    return await work(network);
+  } finally {
+    await network.stop();
+  }
+}
+
+/** Gives nothing. */
+// eslint-disable-next-line @typescript-eslint/require-await
+export async function* nothing(): AsyncGenerator<never> {
+  yield* [];
+}
+
+const percent = (fraction: number): string => `${Math.floor(fraction * 100)} %`;
+
+function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = clock.setTimer(delayMs, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
