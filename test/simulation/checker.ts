@@ -3,7 +3,14 @@
  * the results that the model gives, no correct replica that contradicts itself, evidence against the guilty only.
  */
 import { firstValidatorSet, decodeBlockHeader, decodeTransactionResult } from '../../src/codec/index.js';
-import type { ConsensusMessage, Evidence, Genesis, SignedVote, VotePhase } from '../../src/codec/model.js';
+import type {
+  CommitCertificate,
+  ConsensusMessage,
+  Evidence,
+  Genesis,
+  SignedVote,
+  VotePhase,
+} from '../../src/codec/model.js';
 import { decodeNewView, decodeViewChange } from '../../src/codec/index.js';
 import {
   headerDigest,
@@ -13,16 +20,25 @@ import {
   validatorSetHash,
   voteSigningBytes,
 } from '../../src/crypto/index.js';
+import { decodeLogRecord } from '../../src/consensus/index.js';
 import { checkInvariants, genesisChainId } from '../../src/ledger/index.js';
-import type { BlockCommit, Store } from '../../src/storage/index.js';
-import { asHeight, equalBytes, quorumOf, toHex } from '../../src/types/index.js';
+import type { BlockCommit, LogEntry, Store } from '../../src/storage/index.js';
+import { asHeight, equalBytes, toHex } from '../../src/types/index.js';
 import type { ChainId, Hash, StateKey } from '../../src/types/index.js';
 import { decodeBalance } from '../../src/codec/index.js';
+import { wrongNewView } from './derivation.js';
 import { holds } from './keys.js';
 import { LedgerModel } from './model.js';
 import { short } from './packet.js';
 
+/** Two commit certificates of one height for different blocks. */
+export interface Fork {
+  readonly one: CommitCertificate;
+  readonly other: CommitCertificate;
+}
+
 export interface ChainBlock {
+  readonly certificate: CommitCertificate | undefined;
   readonly height: number;
   readonly digest: Uint8Array;
   readonly headerBytes: Uint8Array;
@@ -45,8 +61,12 @@ export class Checker {
   readonly #options: CheckerOptions;
   readonly #chainId: ChainId;
   readonly #setHash: Hash;
+  /** Reckoned here once more. */
+  readonly #quorum: number;
   readonly #model: LedgerModel;
   readonly #votes = new Map<string, string>();
+  /** Votes, certificates and drafts that were on a disk once. */
+  readonly #onDisk = new Set<string>();
   /** Highest view that a validator has asked for. */
   readonly #asked = new Map<number, number>();
   /** Blocks in order; index 0 is height 1. */
@@ -54,11 +74,15 @@ export class Checker {
   /** Where each transaction is, by hexadecimal id. */
   readonly places = new Map<string, { readonly height: number; readonly index: number }>();
   evidenceCount = 0;
+  /** The first one that was seen. */
+  fork: Fork | undefined;
 
   constructor(options: CheckerOptions) {
     this.#options = options;
     this.#chainId = genesisChainId(options.genesis);
     this.#setHash = validatorSetHash(firstValidatorSet(options.genesis.validators));
+    const n = options.genesis.validators.length;
+    this.#quorum = Math.ceil((n + Math.floor((n - 1) / 3) + 1) / 2);
     this.#model = new LedgerModel(this.#chainId, options.genesis.parameters.validityWindowBlocks);
   }
 
@@ -68,6 +92,9 @@ export class Checker {
     if (height === 0) return;
     const known = this.chain[height - 1];
     if (known !== undefined && !equalBytes(known.digest, digest)) {
+      const { certificate } = commit.block;
+      if (known.certificate !== undefined && certificate !== undefined)
+        this.fork = { one: known.certificate, other: certificate };
       this.#fail(
         `AGREEMENT: replica ${validator} commits ${short(digest)} at height ${height}, another one has committed ${short(known.digest)} there`,
       );
@@ -128,8 +155,9 @@ export class Checker {
         if (!body.ok || body.value.validator !== validator) return;
         const { view, reproposals } = body.value;
         this.#once(validator, `newView/${view}`, toHex(sha256(message.newView)));
+        this.#mustBeOnDisk(validator, `newView/${view}`);
         for (const { height, digest } of reproposals)
-          this.#vote(validator, validator, 'prePrepare', view, height, digest);
+          this.#vote(validator, validator, 'prePrepare', view, height, digest, true);
         return;
       }
       case 'checkpoint':
@@ -137,6 +165,52 @@ export class Checker {
           this.#once(validator, `checkpoint/${message.height}`, toHex(message.digest));
         return;
     }
+  }
+
+  /** A correct replica has log entries on disk. */
+  logged(validator: number, entries: readonly LogEntry[]): void {
+    for (const entry of entries) {
+      if (entry.name.startsWith('bodies/')) continue;
+      const record = decodeLogRecord(entry);
+      if (!record.ok) continue;
+      const { value } = record;
+      switch (value.kind) {
+        case 'vote':
+          this.#onDisk.add(
+            `${validator}/${value.phase}/${value.view}/${value.height}/${toHex(value.digest)}`,
+          );
+          break;
+        case 'prepared':
+          this.#onDisk.add(`${validator}/prepared/${value.certificate.view}/${value.height}`);
+          break;
+        case 'newViewDraft':
+          this.#onDisk.add(`${validator}/newView/${value.statement.view}`);
+          break;
+        case 'newView': {
+          const wrong = wrongNewView(
+            value.message.newView,
+            this.#options.genesis.parameters.pipelineWindowBlocks,
+          );
+          if (wrong !== undefined) this.#fail(`NEW VIEW: replica ${validator} has entered one, but ${wrong}`);
+          break;
+        }
+        case 'view':
+        case 'block':
+          break;
+      }
+    }
+  }
+
+  /** A correct replica joins others in asking for a view: one of them must be correct. */
+  joins(validator: number, view: number): void {
+    const highest = Math.max(
+      0,
+      ...[...this.#asked].filter(([other]) => other !== validator).map(([, asked]) => asked),
+    );
+    if (view > highest)
+      this.#fail(
+        `VIEW: replica ${validator} joins view ${view}, though no correct one has asked for more than ${highest}`,
+      );
   }
 
   evidence(validator: number, { phase, first, second }: Evidence): void {
@@ -194,6 +268,8 @@ export class Checker {
     const { prevHash, timeMs, transactionsRoot, resultsRoot, transactionCount } = header.value;
     if (below !== undefined && !equalBytes(prevHash, below.digest))
       this.#fail(`CHAIN: block ${height} does not link to the one below`);
+    if (!equalBytes(header.value.validatorSetHash, this.#setHash))
+      this.#fail(`CHAIN: block ${height} names another validator set`);
     if (timeMs <= (below?.timeMs ?? this.#options.genesis.timeMs))
       this.#fail(`CHAIN: block ${height} is not later than the one below`);
     if (timeMs > this.#options.latestTimeMs())
@@ -221,7 +297,16 @@ export class Checker {
           `RESULT: transaction ${index} of block ${height} is ${result.ok ? result.value.code : 'malformed'} instead of ${expected.code}`,
         );
     }
-    this.chain.push({ height, digest, headerBytes, timeMs, txIds, envelopes, results });
+    this.chain.push({
+      certificate: commit.block.certificate,
+      height,
+      digest,
+      headerBytes,
+      timeMs,
+      txIds,
+      envelopes,
+      results,
+    });
   }
 
   #checkCertificate(validator: number, { block }: BlockCommit): void {
@@ -231,7 +316,7 @@ export class Checker {
       if (certificate.height !== height || !equalBytes(certificate.digest, digest))
         return 'is for another block';
       const signers = new Set(certificate.signatures.map(({ validator: signer }) => signer));
-      if (signers.size < quorumOf(this.#options.genesis.validators.length)) return 'has no quorum';
+      if (signers.size < this.#quorum) return 'has no quorum';
       const { view } = certificate;
       return certificate.signatures.every((signature) =>
         this.#holds('commit', { view, height, digest, signature }),
@@ -250,14 +335,23 @@ export class Checker {
     view: number,
     height: number,
     digest: Uint8Array,
+    reproposed = false,
   ): void {
     if (signer !== sender) return;
     const isNew = this.#once(sender, `${phase}/${view}/${height}`, toHex(digest));
     const asked = this.#asked.get(sender) ?? 0;
+    if (isNew && !reproposed) this.#mustBeOnDisk(sender, `${phase}/${view}/${height}/${toHex(digest)}`);
+    // What a commit promises: docs/consensus.md.
+    if (isNew && phase === 'commit') this.#mustBeOnDisk(sender, `prepared/${view}/${height}`);
     if (isNew && phase !== 'prePrepare' && view < asked)
       this.#fail(
         `VOTE: replica ${sender} casts a ${phase} in view ${view} after it has asked for view ${asked}`,
       );
+  }
+
+  #mustBeOnDisk(validator: number, what: string): void {
+    if (!this.#onDisk.has(`${validator}/${what}`))
+      this.#fail(`DISK: replica ${validator} says what rests on ${what}, which it does not have on disk`);
   }
 
   /** Notes what a replica says in one place; it must be the same for ever. True when it is new. */

@@ -34,6 +34,9 @@ export interface Order {
   /** A correct validator has said that it expired. */
   expired: boolean;
   attempts: number;
+  readonly madeMs: number;
+  /** When its client was answered for good. */
+  settledMs: number | undefined;
   /** Validator that was asked last. */
   asked: number;
 }
@@ -181,6 +184,8 @@ export class Clients {
       reason: undefined,
       expired: false,
       attempts: 0,
+      madeMs: this.#parts.time.nowMs,
+      settledMs: undefined,
       asked: -1,
     };
     this.orders.push(order);
@@ -299,6 +304,7 @@ export class Clients {
   #settle(order: Order, state: 'final' | 'refused'): void {
     if (order.state !== 'open') return;
     order.state = state;
+    order.settledMs = this.#parts.time.nowMs;
     this.#open--;
     this.#parts.settled();
   }

@@ -58,6 +58,8 @@ export interface StoreHooks {
   /** A block is on the disk. */
   durable(commit: BlockCommit): void;
   wrote(kind: string, entries: readonly LogEntry[]): void;
+  /** Entries are on the disk. */
+  logged(entries: readonly LogEntry[]): void;
 }
 
 /** A store that tells what is written and whose reads take time. */
@@ -78,9 +80,10 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
       await store.commitBlock(commit);
       hooks.durable(commit);
     },
-    appendLog(entries) {
+    async appendLog(entries) {
       hooks.wrote('log', entries);
-      return store.appendLog(entries);
+      await store.appendLog(entries);
+      hooks.logged(entries);
     },
     readLog: () => store.readLog(),
     block: (height) => slow(() => store.block(height)),

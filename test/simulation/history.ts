@@ -26,6 +26,7 @@ export function historyFor(self: number, parts: HistoryParts): BlockSource {
       const travel = (from: number, to: number | undefined): Promise<void> =>
         new Promise((resolve, reject) => {
           const giveUp = (): void => {
+            signal.removeEventListener('abort', giveUp);
             cancel();
             reject(new QuaestorError('PEER_UNAVAILABLE', 'The call was ended.'));
           };

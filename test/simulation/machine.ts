@@ -7,7 +7,7 @@ import type { PeerPort } from '../../src/node/ports.js';
 import { createReplicaOn, type Replica, type ReplicaSettings } from '../../src/node/replica.js';
 import { createMemoryStore, type BlockCommit, type LogEntry, type Store } from '../../src/storage/index.js';
 import type { BlockSource } from '../../src/sync/index.js';
-import { asValidatorIndex, type Digest, type Hash } from '../../src/types/index.js';
+import { asValidatorIndex, equalBytes, type Digest, type Hash } from '../../src/types/index.js';
 import { processClock, type Gate, type Skew, type VirtualTime } from './clock.js';
 import type { ReplicaPhase, Troubles } from './coverage.js';
 import { SimDisk, watchedStore } from './disk.js';
@@ -27,7 +27,12 @@ export interface MachineHooks {
   deciding(machine: Machine, commit: BlockCommit): void;
   durable(machine: Machine, commit: BlockCommit): void;
   wrote(machine: Machine, entries: readonly LogEntry[]): void;
+  /** Entries are on the disk. */
+  logged(machine: Machine, entries: readonly LogEntry[]): void;
   evidence(machine: Machine, evidence: Evidence): void;
+  viewStarted(machine: Machine, view: number): void;
+  /** It joins others in asking for a view. */
+  joins(machine: Machine, view: number): void;
   /** The core or the door says something worth a line in the trace. */
   note(machine: Machine, numbers: readonly number[], text: () => string): void;
   /** A promise of the driver was rejected. */
@@ -60,6 +65,9 @@ export class Machine {
   damaged = false;
   retired = false;
   starts = 0;
+  /** Whether its replicas have seen a validator vote twice, and how much evidence they have reported. */
+  doubleVotes = false;
+  evidenceCount = 0;
 
   constructor(parts: MachineParts) {
     this.index = parts.index;
@@ -224,7 +232,12 @@ export class Machine {
       wrote: (_kind, entries) => {
         if (process.alive) hooks.wrote(this, entries);
       },
+      logged: (entries) => {
+        if (process.alive) hooks.logged(this, entries);
+      },
     });
+    // What the process before has written may have reached the disk without its knowing.
+    hooks.logged(this, await opened.value.readLog());
     process.store = opened.value;
     const replica = await createReplicaOn({
       genesis,
@@ -271,12 +284,20 @@ export class Machine {
       if (process.alive) hooks.note(this, numbers, text);
     };
     return {
-      notice(notice) {
-        if (notice.kind === 'viewStarted') note([1, notice.view], () => `starts view ${notice.view}`);
-        else if (notice.kind === 'viewChangeStarted')
+      notice: (notice) => {
+        if (notice.kind === 'viewStarted') {
+          note([1, notice.view], () => `starts view ${notice.view}`);
+          if (process.alive) hooks.viewStarted(this, notice.view);
+        } else if (notice.kind === 'viewChangeStarted') {
           note([2, notice.view], () => `asks for view ${notice.view} (${notice.cause})`);
-        else if (notice.kind === 'checkpointStable') hooks.count('stableCheckpoints');
-        else if (notice.kind === 'ignored') hooks.count(`ignored ${notice.message} ${notice.reason}`);
+          if (process.alive && notice.cause === 'joined') hooks.joins(this, notice.view);
+        } else if (notice.kind === 'checkpointStable') hooks.count('stableCheckpoints');
+        else if (notice.kind === 'ignored') {
+          hooks.count(`ignored ${notice.message} ${notice.reason}`);
+          // Every second vote that is seen must leave evidence.
+          const isDouble = notice.message === 'prepare' || notice.message === 'commit';
+          if (isDouble && notice.reason === 'conflictingVote') this.doubleVotes = true;
+        }
       },
       message: (from, type, outcome, detail) => {
         if (outcome === 'accepted') return;
@@ -292,10 +313,14 @@ export class Machine {
           note([5, header.height], () => `judges block ${header.height} ${outcome}: ${reason ?? ''}`);
       },
       executed: ignore,
-      committed: ignore,
+      committed: ({ header }, { tree }) => {
+        if (process.alive && !equalBytes(header.stateRoot, tree.root))
+          hooks.defect(this, new Error(`Block ${header.height} is committed with another state root.`));
+      },
       admitted: ignore,
       refused: ignore,
       evidence: (evidence) => {
+        this.evidenceCount++;
         if (process.alive) hooks.evidence(this, evidence);
       },
       evidenceRefused: (_from, reason) => hooks.count(`evidence ${reason}`),

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { installNativeSha256 } from '../../src/crypto/native/sha256.js';
+import type { SimulationOptions } from './options.js';
 import { runPool, type Job } from './pool.js';
 import { regressions } from './regressions.js';
 import { report, simulate } from './run.js';
@@ -21,6 +22,8 @@ const { values } = parseArgs({
     trace: { type: 'string', default: '120' },
     /** The simulations of regressions.ts instead of seeds. */
     regressions: { type: 'boolean', default: false },
+    /** Parts of the options of all simulations, in JSON: those that a failure prints. */
+    options: { type: 'string', default: '{}' },
     /** Ends with the first failure. */
     stop: { type: 'boolean', default: false },
     /** A file that gets the coverage and the hash of all traces, for tests. */
@@ -32,6 +35,7 @@ const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 const traceLines = Number(values.trace);
+const options = JSON.parse(values.options) as Partial<SimulationOptions>;
 const first = Number(values.seed);
 const count = values.regressions
   ? regressions.length
@@ -41,7 +45,7 @@ const count = values.regressions
 
 async function one(): Promise<void> {
   installNativeSha256();
-  const result = await simulate(first, {}, traceLines);
+  const result = await simulate(first, options, traceLines);
   print(report(result, traceLines));
   process.exitCode = result.outcome.failure === undefined ? 0 : 1;
 }
@@ -57,7 +61,7 @@ async function many(): Promise<void> {
     const regression = values.regressions ? regressions[given]?.options : undefined;
     const seed = regression?.seed ?? first + given;
     given++;
-    return regression === undefined ? { seed, traceLines } : { seed, options: regression, traceLines };
+    return { seed, options: { ...regression, ...options }, traceLines };
   };
   await runPool({
     processes: Number(values.processes),

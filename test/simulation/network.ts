@@ -23,6 +23,8 @@ export interface NetworkOptions {
   readonly corruption?: number;
   /** Most packets of a link on their way at once, the next ones are dropped; default no limit. */
   readonly queuePackets?: number;
+  /** Longest delay once the network is calm; default 5. */
+  readonly calmDelayMs?: number;
 }
 
 const calmNetwork = {
@@ -141,7 +143,9 @@ export class VirtualNetwork {
     this.#blocked.clear();
     this.#filters.clear();
     this.#slowMs.clear();
-    this.#options = { ...this.#options, ...calmNetwork };
+    const { calmDelayMs: maxDelayMs = calmNetwork.maxDelayMs } = this.#options;
+    const minDelayMs = maxDelayMs > calmNetwork.maxDelayMs ? maxDelayMs * 0.8 : calmNetwork.minDelayMs;
+    this.#options = { ...this.#options, ...calmNetwork, minDelayMs, maxDelayMs };
   }
 
   #isLost(from: number, to: number): boolean {

@@ -153,6 +153,10 @@ function withRareFaults(random: Random, options: SimulationOptions): SimulationO
       ...network,
       corruption: random.chance(0.15) ? random.pick([0.01, 0.05]) : 0,
       ...(random.chance(0.15) && { queuePackets: random.pick([3, 10]) }),
+      // Calm, but so slow that a view needs more than the first timeout.
+      ...(random.chance(0.06) && {
+        calmDelayMs: Math.min(180, options.timeouts.viewTimeoutMs * random.between(0.35, 0.6)),
+      }),
     },
     faults: {
       ...faults,

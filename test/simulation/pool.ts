@@ -42,6 +42,8 @@ export interface PoolOptions {
   readonly done: (result: JobResult) => void;
   /** Modules of the worker instead of those beside this one. */
   readonly worker?: string;
+  /** Jobs that a process gets at once; default 10. */
+  readonly batch?: number;
 }
 
 /** Runs all jobs. Resolves when the last one is done. */
@@ -49,12 +51,13 @@ export async function runPool(options: PoolOptions): Promise<void> {
   await Promise.all(Array.from({ length: options.processes }, () => runProcess(options)));
 }
 
-function runProcess({ next, done, worker }: PoolOptions): Promise<void> {
+function runProcess({ next, done, worker, batch = batchSize }: PoolOptions): Promise<void> {
   return new Promise((resolve) => {
     let child: ChildProcess | undefined;
     let current: number | undefined;
     let rest: Job[] = [];
     let watch: NodeJS.Timeout | undefined;
+    let deaths = 0;
     const failed = (seed: number, failure: string): void =>
       done({
         seed,
@@ -74,7 +77,7 @@ function runProcess({ next, done, worker }: PoolOptions): Promise<void> {
       });
     const give = (): void => {
       const jobs = rest;
-      while (jobs.length < batchSize) {
+      while (jobs.length < batch) {
         const job = next();
         if (job === undefined) break;
         jobs.push(job);
@@ -109,6 +112,8 @@ function runProcess({ next, done, worker }: PoolOptions): Promise<void> {
         clearTimeout(watch);
         if (child !== started) return;
         child = undefined;
+        // It cannot even start, whatever the job is.
+        if (current === undefined && ++deaths > 2) current = rest.shift()?.seed;
         if (current !== undefined)
           failed(current, `DEFECT: the process ended with ${code ?? signal ?? 'nothing'}`);
         current = undefined;

@@ -1,17 +1,19 @@
 /** Runs simulations and says how they went. */
 import { sealed } from './guards.js';
 import { optionsOf, type SimulationOptions } from './options.js';
-import { World, type Outcome } from './world.js';
+import { World, type Outcome, type Stage } from './world.js';
 
-/** Runs the simulation of a seed; parts of its options may be given. */
+/** Runs the simulation of a seed; parts of its options may be given, and a script may do things in it by hand. */
 export async function simulate(
   seed: number,
   given: Partial<SimulationOptions> = {},
   traceLines?: number,
+  script?: (stage: Stage) => void,
 ): Promise<{ readonly options: SimulationOptions; readonly outcome: Outcome }> {
   const options = optionsOf(seed, given);
   const outcome = await sealed(async () => {
     const world = new World(options, traceLines);
+    script?.(world.stage);
     const rejected = (error: unknown): void =>
       world.fail(
         `DEFECT: unhandled rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,

@@ -27,6 +27,8 @@ async function perform({ seed, options, traceLines }: Job): Promise<JobResult> {
 }
 
 installNativeSha256();
+// Whoever has started it may have gone.
+process.on('error', () => process.exit());
 process.on('message', (jobs: readonly Job[]) => {
   void (async () => {
     for (const job of jobs) {

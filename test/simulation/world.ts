@@ -1,10 +1,10 @@
 /** A network of validators and clients with everything around it, from one seed. */
 import { genesisChainId, seedHashTables } from '../../src/ledger/index.js';
-import type { Genesis } from '../../src/codec/model.js';
+import type { Evidence, Genesis } from '../../src/codec/model.js';
 import { decodeConsensusMessage } from '../../src/codec/index.js';
 import { asValidatorIndex, equalBytes } from '../../src/types/index.js';
-import { Checker } from './checker.js';
-import { Clients } from './clients.js';
+import { Checker, type Fork } from './checker.js';
+import { Clients, type Order } from './clients.js';
 import { epochMs, VirtualTime } from './clock.js';
 import { Coverage, Troubles, type FaultKind, type TroubleKind } from './coverage.js';
 import { planFaults, stop } from './faults.js';
@@ -32,7 +32,21 @@ export interface Outcome {
   /** How often each fault that takes time has begun. */
   readonly troubles: ReadonlyMap<TroubleKind, number>;
   readonly failure: string | undefined;
+  /** What was proven against whom, by correct replicas. */
+  readonly evidence: readonly Evidence[];
+  readonly fork: Fork | undefined;
   readonly trace: Trace;
+}
+
+/** What a scenario that is written by hand has to work with, and what it is told. */
+export interface Stage {
+  readonly time: VirtualTime;
+  readonly machines: readonly Machine[];
+  readonly network: VirtualNetwork;
+  readonly orders: readonly Order[];
+  readonly evidence: readonly Evidence[];
+  durable?: (validator: number, height: number) => void;
+  viewStarted?: (validator: number, view: number) => void;
 }
 
 /** More than any sound simulation needs. */
@@ -53,6 +67,8 @@ export class World {
   readonly #coverage = new Coverage();
   readonly #troubles = new Troubles();
   readonly #strategies = new Map<number, readonly FaultKind[]>();
+  readonly #evidence: Evidence[] = [];
+  readonly stage: Stage;
   #calmSinceMs: number | undefined;
   #stall: StallWatch | undefined;
   #failure: string | undefined;
@@ -129,6 +145,13 @@ export class World {
       fail,
       settled: () => this.#progress(),
     });
+    this.stage = {
+      time,
+      machines: this.#machines,
+      network: this.#network,
+      orders: this.#clients.orders,
+      evidence: this.#evidence,
+    };
   }
 
   /** Runs the whole simulation. */
@@ -179,6 +202,8 @@ export class World {
       coverage: this.#coverage,
       troubles: this.#troubles.begun,
       failure: this.#failure,
+      evidence: this.#evidence,
+      fork: this.#checker.fork,
       trace: this.#trace,
     };
   }
@@ -228,6 +253,7 @@ export class World {
           () => `${machine.index} has block ${height} ${short(digest)} on disk (${envelopes.length} txs)`,
         );
         if (of(machine)) this.#progress();
+        this.stage.durable?.(machine.index, height);
         this.#checkBounds(machine);
       },
       wrote: (machine, entries) => {
@@ -244,8 +270,17 @@ export class World {
           [33, machine.index],
           () => `${machine.index} has evidence against ${evidence.first.signature.validator}`,
         );
-        if (of(machine)) this.#checker.evidence(machine.index, evidence);
+        if (!of(machine)) return;
+        this.#evidence.push(evidence);
+        this.#checker.evidence(machine.index, evidence);
       },
+      logged: (machine, entries) => {
+        if (of(machine)) this.#checker.logged(machine.index, entries);
+      },
+      joins: (machine, view) => {
+        if (of(machine)) this.#checker.joins(machine.index, view);
+      },
+      viewStarted: (machine, view) => this.stage.viewStarted?.(machine.index, view),
       note: (machine, numbers, text) =>
         this.#trace.add(
           this.#time.nowMs,
@@ -387,6 +422,8 @@ export class World {
       const head = machine.store?.head();
       if (tip !== undefined && (head === undefined || !equalBytes(head.digest, tip.digest)))
         this.fail(`AGREEMENT: replica ${machine.index} ends at another block`);
+      if (machine.doubleVotes && machine.evidenceCount === 0)
+        this.fail(`EVIDENCE: replica ${machine.index} has seen a validator vote twice and reports nothing`);
       if (machine.store !== undefined && !machine.damaged)
         await this.#checker.checkStore(machine.index, machine.store);
     }

@@ -53,6 +53,7 @@ function spoil({ random }: Villain, header: BlockHeader, hashes: readonly Hash[]
     { header: { ...header, resultsRoot: asHash(random.bytes(32)) }, hashes },
     { header: { ...header, prevHash: asDigest(random.bytes(32)) }, hashes },
     { header: { ...header, nextValidatorSetHash: asHash(random.bytes(32)) }, hashes },
+    { header: { ...header, validatorSetHash: asHash(random.bytes(32)) }, hashes },
     { header: { ...header, timeMs: header.timeMs - random.pick([1, 1000, 10_000_000]) }, hashes },
     { header: { ...header, timeMs: header.timeMs + random.pick([900, 5000, 10_000_000]) }, hashes },
     { header: { ...header, view: asView(header.view + 1) }, hashes },

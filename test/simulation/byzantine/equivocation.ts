@@ -97,6 +97,14 @@ export const doubleVotes: StrategyMaker = (villain) => {
   return {
     outgoing: (sending) => {
       const message = messageIn(sending.packet);
+      if (message?.kind === 'prePrepare' && message.signature.validator === self) {
+        // A primary's proposal is its prepare; it counts once.
+        const header = decodeBlockHeader(message.header);
+        const digest = headerDigest(message.header);
+        if (!header.ok) return [sending];
+        const twice = packetOf(vote(villain, 'prepare', message.view, header.value.height, digest));
+        return [sending, { to: sending.to, packet: twice }];
+      }
       if (message?.kind !== 'prepare' && message?.kind !== 'commit') return [sending];
       if (message.signature.validator !== self || random.chance(0.5)) return [sending];
       const { kind, view, height, digest } = message;
@@ -117,6 +125,33 @@ export const doubleVotes: StrategyMaker = (villain) => {
             villain.send(from, packetOf(vote(villain, kind, message.view, header.value.height, digest)));
         }
       }
+      return packet;
+    },
+  };
+};
+
+/** Votes with everybody for whatever they have: each peer gets prepare and commit for what it votes for itself. */
+export const accomplice: StrategyMaker = (villain) => {
+  const { self } = villain;
+  const given = new Set<string>();
+  const support = (to: number, view: number, height: number, digest: Uint8Array): void => {
+    const key = `${to}/${view}/${height}/${toHex(digest)}`;
+    if (given.has(key)) return;
+    given.add(key);
+    for (const kind of ['prepare', 'commit'] as const)
+      villain.send(to, packetOf(vote(villain, kind, view, height, digest)));
+  };
+  return {
+    // Nothing to all alike.
+    outgoing: (sending) => {
+      const message = messageIn(sending.packet);
+      const isVote = message?.kind === 'prepare' || message?.kind === 'commit';
+      return isVote && message.signature.validator === self ? [] : [sending];
+    },
+    incoming: (from, packet) => {
+      const message = messageIn(packet);
+      if ((message?.kind === 'prepare' || message?.kind === 'commit') && message.signature.validator === from)
+        support(from, message.view, message.height, message.digest);
       return packet;
     },
   };

@@ -100,7 +100,20 @@ function forgedCommitted(villain: Villain): ConsensusMessage | undefined {
   const view = asView(villain.view());
   const digest = asDigest(random.bytes(32));
   const own = voteSignature(villain, 'commit', view, height, digest);
-  const signatures = Array.from({ length: quorumOf(config.validatorSet.validators.length) }, (_, index) => ({
+  const quorum = quorumOf(config.validatorSet.validators.length);
+  // Its own vote alone, or again and again: each signature holds.
+  if (random.chance(0.4))
+    return viewChange(villain, {
+      view: asView(villain.view() + 1),
+      committed: {
+        view,
+        height,
+        digest,
+        signatures: random.pick([[own], Array.from({ length: quorum }, () => own)]),
+      },
+      prepared: [],
+    });
+  const signatures = Array.from({ length: quorum }, (_, index) => ({
     validator: asValidatorIndex(random.chance(0.8) ? index : villain.self),
     signature: own.signature,
   }));

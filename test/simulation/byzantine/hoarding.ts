@@ -6,7 +6,7 @@ import { primaryOf } from '../../../src/consensus/state.js';
 import { asView, quorumOf, toHex } from '../../../src/types/index.js';
 import type { Packet } from '../packet.js';
 import { viewChange } from './signing.js';
-import { messageIn, packetOf, type StrategyMaker } from './strategy.js';
+import { messageIn, packetOf, type Strategy, type StrategyMaker, type Villain } from './strategy.js';
 
 interface Hoard {
   proposal: PrePrepare | undefined;
@@ -18,7 +18,12 @@ interface Hoard {
  * Collects every prepared certificate that it can make of what it hears, and shows in a view-change none, the newest
  * or the oldest of each height: all of them genuine.
  */
-export const hoarding: StrategyMaker = (villain) => {
+export const hoarding: StrategyMaker = (villain) => hoard(villain, false);
+
+/** Does the same with what is no certificate: proposals with too few prepares, or with one of them again and again. */
+export const inflating: StrategyMaker = (villain) => hoard(villain, true);
+
+function hoard(villain: Villain, inflates: boolean): Strategy {
   const { random, self, config } = villain;
   const n = config.validatorSet.validators.length;
   const hoards = new Map<string, Hoard>();
@@ -48,7 +53,11 @@ export const hoarding: StrategyMaker = (villain) => {
         .filter(({ validator }) => validator !== primaryOf({ n }, view))
         .sort((left, right) => left.validator - right.validator)
         .slice(0, quorumOf(n) - 1);
-      if (others.length < quorumOf(n) - 1) continue;
+      if (others.length < quorumOf(n) - 1) {
+        if (!inflates) continue;
+        const last = others.at(-1);
+        while (last !== undefined && others.length < quorumOf(n) - 1 && random.chance(0.8)) others.push(last);
+      }
       const list = byHeight.get(height) ?? [];
       list.push({ view, header, prePrepare: signature, prepares: others });
       byHeight.set(height, list);
@@ -68,7 +77,7 @@ export const hoarding: StrategyMaker = (villain) => {
       if (!body.ok || body.value.validator !== self) return [sending];
       const { view, committed } = body.value;
       const prepared: PreparedCertificate[] = [];
-      const cunning = random.chance(0.7);
+      const cunning = !inflates && random.chance(0.7);
       const base = committed?.height ?? 0;
       for (const [, list] of [...certificates(base)].sort(([left], [right]) => left - right)) {
         const sorted = list.filter((item) => item.view < view).sort((left, right) => left.view - right.view);
@@ -86,4 +95,4 @@ export const hoarding: StrategyMaker = (villain) => {
       return [{ to: sending.to, packet: packetOf(viewChange(villain, lie)) }];
     },
   };
-};
+}

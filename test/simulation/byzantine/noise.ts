@@ -88,6 +88,8 @@ export const lyingHistory: StrategyMaker = ({ random }) => ({
       'stall' as const,
       block,
       { ...block, envelopes: block.envelopes.slice(1) },
+      { ...block, envelopes: block.envelopes.map((bytes) => bytes.slice().reverse()) },
+      { ...block, envelopes: block.envelopes.map(() => block.envelopes.at(-1)!) },
       { ...block, headerBytes: block.headerBytes.map((byte, at) => (at === 50 ? byte ^ 1 : byte)) },
       { ...block, certificate: { ...block.certificate, signatures: signatures.slice(1) } },
       {
