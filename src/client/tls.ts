@@ -29,8 +29,8 @@ export function uriNames(subjectAltName: string): readonly string[] {
 }
 
 /**
- * Credentials of a channel to a validator of `network`. With an id, only that validator is accepted, else any of the
- * network.
+ * Credentials of a channel to a validator or observer of `network`. With an id, only the one of this id is accepted, else
+ * any of the network.
  */
 export function channelCredentials(
   tls: ClientTls,
@@ -43,18 +43,20 @@ export function channelCredentials(
     key: tls.privateKeyPem,
     minVersion: 'TLSv1.3',
   });
-  const prefix = `quaestor://${encodeURIComponent(network)}/validator/`;
+  const places = ['validator', 'observer'].map(
+    (role) => `quaestor://${encodeURIComponent(network)}/${role}/`,
+  );
   return ChannelCredentials.createFromSecureContext(context, {
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
       const names = uriNames(certificate.subjectaltname ?? '').filter((uri) => uri.startsWith('quaestor:'));
       const [name] = names;
-      const expected = validatorId === undefined ? undefined : prefix + encodeURIComponent(validatorId);
+      const own = validatorId === undefined ? undefined : encodeURIComponent(validatorId);
       const accepted =
         names.length === 1 &&
-        (expected === undefined ? name?.startsWith(prefix) === true : name === expected);
+        places.some((place) => (own === undefined ? name?.startsWith(place) === true : name === place + own));
       if (accepted) return undefined;
       return new Error(
-        `the server's certificate names ${name ?? 'no identity'}; expected is ${expected ?? `${prefix}…`}`,
+        `the server's certificate names ${name ?? 'no identity'}; expected is ${places[0] ?? ''}${own ?? '…'}, or an observer`,
       );
     },
   });

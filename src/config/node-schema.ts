@@ -35,6 +35,7 @@ const certificates = () =>
  * each, and a test holds the two together.
  */
 export const nodeSchema = field.mapping({
+  role: field.oneOf(['validator', 'observer']).default('validator'),
   validator: ids.validator(),
   dataDir: path(),
   network: field.mapping({
@@ -55,7 +56,7 @@ export const nodeSchema = field.mapping({
     })
     .prefault({}),
   tls: field.mapping({ peer: certificates(), client: certificates() }),
-  key: field.mapping({ file: path(), passwordFile: path() }),
+  key: field.mapping({ file: path(), passwordFile: path() }).optional(),
   storage: field
     .mapping({
       engine: field.oneOf(['auto', 'rocksdb', 'leveldb']).default('auto'),

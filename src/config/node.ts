@@ -27,7 +27,9 @@ export interface NodeConfig {
   readonly file: string;
   /** Sentences that the operator should read at start. */
   readonly warnings: readonly string[];
-  /** Id of this validator in the genesis. */
+  /** An observer follows, executes and serves, but never votes. */
+  readonly role: 'validator' | 'observer';
+  /** Id of this validator in the genesis; of an observer, the id in its certificates. */
   readonly validator: string;
   readonly dataDir: string;
   readonly network: {
@@ -45,7 +47,8 @@ export interface NodeConfig {
     readonly http: Address;
   };
   readonly tls: { readonly peer: TlsFiles; readonly client: TlsFiles };
-  readonly key: { readonly file: string; readonly passwordFile: string };
+  /** Undefined for an observer. */
+  readonly key: { readonly file: string; readonly passwordFile: string } | undefined;
   readonly storage: { readonly engine: 'auto' | 'rocksdb' | 'leveldb'; readonly cacheBytes: number };
   /** As in ConsensusConfig.timeouts. */
   readonly consensus: {
@@ -132,6 +135,9 @@ function nameVariable(variables: ReadonlyMap<string, string>): (problem: ConfigP
 /** What no field can be blamed for alone. */
 function checkTogether(file: NodeFile, report: Report): void {
   const { consensus, api, network, listen } = file;
+  if (file.role === 'validator' && file.key === undefined) {
+    report(['key'], 'Found nothing; expected the key file of this validator ("file", "passwordFile").');
+  }
   const atLeast = (group: string, low: string, lowValue: number, high: string, highValue: number) => {
     if (highValue >= lowValue) return;
     report([group, high], `Found less than ${group}.${low}; expected at least as much.`);
@@ -172,7 +178,7 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
     [['tls', 'client', 'ca'], file.tls.client.ca],
     [['tls', 'client', 'cert'], file.tls.client.cert],
     // Its mode is judged where it is opened: by the keystore.
-    [['key', 'file'], file.key.file],
+    ...(file.key === undefined ? [] : [[['key', 'file'], file.key.file] as const]),
   ];
   for (const [field, path] of readable) {
     try {
@@ -186,7 +192,7 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
   const secret: readonly (readonly [readonly string[], string])[] = [
     [['tls', 'peer', 'key'], file.tls.peer.key],
     [['tls', 'client', 'key'], file.tls.client.key],
-    [['key', 'passwordFile'], file.key.passwordFile],
+    ...(file.key === undefined ? [] : [[['key', 'passwordFile'], file.key.passwordFile] as const]),
   ];
   for (const [field, path] of secret) {
     const problem = await secretFileProblem(resolve(folder, path));
@@ -209,6 +215,7 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
   return {
     file: path,
     warnings,
+    role: file.role,
     validator: file.validator,
     dataDir: resolve(folder, file.dataDir),
     network: {
@@ -220,7 +227,7 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     peers: file.peers.filter((peer) => peer.validator !== file.validator),
     listen: file.listen,
     tls: { peer: tls(file.tls.peer), client: tls(file.tls.client) },
-    key: {
+    key: file.key && {
       file: resolve(folder, file.key.file),
       passwordFile: resolve(folder, file.key.passwordFile),
     },

@@ -10,8 +10,9 @@ const maxPeriodsToSkip = 32;
 export function noteClaim(state: ReplicaState, peer: ValidatorIndex, height: Height): void {
   if (peer === state.config.self) return;
   state.claimedHeights.set(peer, height);
-  // More than a window behind: what is in flight now is of no use here.
-  if (height > state.decided.height + state.config.pipelineWindow) state.sync.wanted = true;
+  // More than a window behind: what is in flight now is of no use here. An observer hears of nothing in flight.
+  const ignored = state.config.self === undefined ? 0 : state.config.pipelineWindow;
+  if (height > state.decided.height + ignored) state.sync.wanted = true;
 }
 
 /** Validators that claim more than this replica has decided. */

@@ -3,17 +3,18 @@
  * HTTP/2 and gRPC layers. It knows connections, not the protocol.
  */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { createServer } from 'node:tls';
 import { QuaestorError } from '../types/index.js';
+import { refuse } from './bulk.js';
 import type { PeerServiceDefinition } from './definition.js';
 import { ConnectionCap } from './connection-cap.js';
 import { receiveWindowBytes } from './dialer.js';
 import type { TlsContext } from './tls.js';
-import { certificateFingerprint, namedValidator } from './tls.js';
+import { certificateFingerprint, namedObserver, namedValidator } from './tls.js';
 import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
 
 /** A TLS connection from a validator. */
@@ -22,6 +23,12 @@ export interface InboundConnection {
   readonly ownFingerprint: Uint8Array;
   readonly peerFingerprint: Uint8Array;
   /** Ends the connection at once. */
+  destroy(): void;
+}
+
+/** A TLS connection from an observer. */
+export interface ObserverConnection {
+  readonly observer: string;
   destroy(): void;
 }
 
@@ -40,21 +47,29 @@ export interface AcceptorOptions {
   onFetch(
     method: 'FetchBlocks' | 'FetchState',
     call: ServerWritableStream<Buffer, Buffer>,
-    connection: InboundConnection,
+    connection: InboundConnection | ObserverConnection,
   ): void;
+  /** A reason not to let this observer in now. */
+  refuseObserver(observer: string): DisconnectReason | undefined;
+  onObserve(call: ServerDuplexStream<Buffer, Buffer>, connection: ObserverConnection): void;
 }
 
 /** Most connections of one validator: one for the stream, some for FetchBlocks, some that are about to be found dead. */
 const maxConnectionsPerPeer = 16;
 /** Most connections that have not shown a certificate yet. */
 const maxPendingConnections = 128;
+/** The same of one observer. */
+const maxConnectionsPerObserver = 4;
 
 export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #grpc: Server;
   readonly #tls: TlsServer;
   /** By "address:port" of the other end, which is how a gRPC call names its connection. */
-  readonly #connections = new Map<string, InboundConnection & { readonly socket: TLSSocket }>();
+  readonly #connections = new Map<
+    string,
+    (InboundConnection | ObserverConnection) & { readonly socket: TLSSocket }
+  >();
   readonly #sockets = new Set<Socket>();
 
   constructor(options: AcceptorOptions, tls: TlsContext) {
@@ -72,7 +87,15 @@ export class Acceptor {
       { ...service },
       {
         Connect: (call: ServerDuplexStream<Buffer, Buffer>) =>
-          this.#route(call, (...arguments_) => options.onConnect(...arguments_)),
+          this.#route(call, (validatorCall, connection) => {
+            if ('peer' in connection) options.onConnect(validatorCall, connection);
+            else refuse(call, status.PERMISSION_DENIED, 'observers have no part in consensus');
+          }),
+        Observe: (call: ServerDuplexStream<Buffer, Buffer>) =>
+          this.#route(call, (observerCall, connection) => {
+            if ('observer' in connection) options.onObserve(observerCall, connection);
+            else refuse(call, status.PERMISSION_DENIED, 'validators are no observers');
+          }),
         FetchBlocks: (call: ServerWritableStream<Buffer, Buffer>) =>
           this.#route(call, (...arguments_) => options.onFetch('FetchBlocks', ...arguments_)),
         FetchState: (call: ServerWritableStream<Buffer, Buffer>) =>
@@ -95,7 +118,9 @@ export class Acceptor {
       maxPending: maxPendingConnections,
       // Of one validator, the oldest gives way (`#limitConnections`); of strangers with a certificate, all are refused.
       maxPerIdentity: 4 * maxConnectionsPerPeer,
-      maxIdentified: 4 * maxConnectionsPerPeer * (options.validators.length + 1),
+      maxIdentified:
+        4 * maxConnectionsPerPeer * (options.validators.length + 1) +
+        maxConnectionsPerObserver * limits.maxObservers,
     }).watch(this.#tls);
     this.#tls.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -156,6 +181,11 @@ export class Acceptor {
       this.#refuse(socket, undefined, 'tls', 'there is no certificate, or the protocol is not HTTP/2');
       return;
     }
+    const observer = namedObserver(theirs, this.#options.network);
+    if (observer.ok) {
+      this.#admitObserver(socket, observer.value, inject);
+      return;
+    }
     const named = namedValidator(theirs, this.#options.network, this.#options.validators);
     if (!named.ok || named.value === this.#options.self) {
       this.#refuse(socket, undefined, 'identity', named.ok ? 'It is the own certificate.' : named.error);
@@ -168,17 +198,37 @@ export class Acceptor {
       return;
     }
     this.#limitConnections(peer);
-    const key = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
-    this.#connections.set(key, {
+    this.#keep(socket, {
       peer,
       ownFingerprint: certificateFingerprint(ours),
       peerFingerprint: certificateFingerprint(theirs),
-      socket,
       destroy: () => void socket.destroy(),
     });
+    inject(socket);
+  }
+
+  #keep(socket: TLSSocket, connection: InboundConnection | ObserverConnection): void {
+    const key = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    this.#connections.set(key, { ...connection, socket });
     socket.once('close', () => {
       if (this.#connections.get(key)?.socket === socket) this.#connections.delete(key);
     });
+  }
+
+  /** Observers are bounded in number, so that they never take what validators need. */
+  #admitObserver(socket: TLSSocket, observer: string, inject: (socket: TLSSocket) => void): void {
+    const open = [...this.#connections.values()].flatMap((item) => ('observer' in item ? [item] : []));
+    const own = open.filter((connection) => connection.observer === observer);
+    const others = new Set(open.map((connection) => connection.observer));
+    others.delete(observer);
+    const refusal =
+      others.size >= this.#options.limits.maxObservers ? 'limit' : this.#options.refuseObserver(observer);
+    if (refusal !== undefined) {
+      this.#refuse(socket, undefined, refusal, `the observer "${observer}" is not let in`);
+      return;
+    }
+    if (own.length >= maxConnectionsPerObserver) own[0]?.destroy();
+    this.#keep(socket, { observer, destroy: () => void socket.destroy() });
     inject(socket);
   }
 
@@ -193,13 +243,15 @@ export class Acceptor {
   }
 
   #limitConnections(peer: PeerValidator): void {
-    const own = [...this.#connections.values()].filter((connection) => connection.peer === peer);
+    const own = [...this.#connections.values()].filter(
+      (connection) => 'peer' in connection && connection.peer === peer,
+    );
     if (own.length >= maxConnectionsPerPeer) own[0]?.destroy();
   }
 
   #route<Call extends { getPeer(): string }>(
     call: Call,
-    handle: (call: Call, connection: InboundConnection) => void,
+    handle: (call: Call, connection: InboundConnection | ObserverConnection) => void,
   ): void {
     const connection = this.#connections.get(call.getPeer());
     // Not reachable but by a race with the end of the connection.

@@ -49,8 +49,10 @@ export function refuse(
 }
 
 export interface BulkRequest<T> {
-  /** Opens a connection of its own: bulk does not share one with votes. */
+  /** The connection: one of its own, unless it is to be kept: bulk does not share one with votes. */
   open(): PeerClient;
+  /** The connection is in use otherwise and stays open. */
+  readonly keep?: boolean;
   start(client: PeerClient): ClientReadableStream<Buffer>;
   decode(message: Buffer): Result<T, string>;
   readonly peer: PeerValidator;
@@ -82,7 +84,7 @@ export async function* fetchBulk<T>(request: BulkRequest<T>): AsyncGenerator<T, 
   } finally {
     signal?.removeEventListener('abort', cancel);
     call.cancel();
-    client.close();
+    if (request.keep !== true) client.close();
   }
 }
 

@@ -10,6 +10,7 @@ export interface PeerServiceDefinition {
   readonly Connect: RawMethod;
   readonly FetchBlocks: RawMethod;
   readonly FetchState: RawMethod;
+  readonly Observe: RawMethod;
 }
 
 const name = 'quaestor.peer.v1.PeerService';
@@ -31,6 +32,7 @@ export function loadPeerService(): PeerServiceDefinition {
     Connect: raw(service?.['Connect']),
     FetchBlocks: raw(service?.['FetchBlocks']),
     FetchState: raw(service?.['FetchState']),
+    Observe: raw(service?.['Observe']),
   };
 }
 

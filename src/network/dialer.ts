@@ -67,8 +67,8 @@ export class PeerClient {
     });
   }
 
-  connect(): ClientDuplexStream<Buffer, Buffer> {
-    const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service.Connect;
+  connect(method: 'Connect' | 'Observe' = 'Connect'): ClientDuplexStream<Buffer, Buffer> {
+    const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service[method];
     return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
   }
 

@@ -2,7 +2,7 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { refuse, serveBulk } from './bulk.js';
-import type { NetworkLogger, PeerHandlers, PeerValidator } from './types.js';
+import type { NetworkLogger, PeerHandlers } from './types.js';
 import { decodeFetchBlocksRequest, encodeFetchedBlock } from './wire/blocks.js';
 import { decodeFetchStateRequest, encodeFetchedState } from './wire/state.js';
 
@@ -14,7 +14,7 @@ type Call = ServerWritableStream<Buffer, Buffer>;
 /** Answers one call of FetchBlocks. Resolves when it is over, whatever the outcome. */
 export async function serveFetchBlocks(
   call: Call,
-  peer: PeerValidator,
+  peer: string,
   handlers: PeerHandlers,
   logger: NetworkLogger,
 ): Promise<void> {
@@ -24,16 +24,16 @@ export async function serveFetchBlocks(
     return;
   }
   const { fromHeight, maxBlocks } = request.value;
-  const blocks = handlers.serveBlocks(peer.index, fromHeight, Math.min(maxBlocks, maxBlocksPerCall));
+  const blocks = handlers.serveBlocks(fromHeight, Math.min(maxBlocks, maxBlocksPerCall));
   await serveBulk(call, encoded(blocks, encodeFetchedBlock), (error) =>
-    logger.error({ peer: peer.id, fromHeight, error }, 'Could not read blocks for a peer.'),
+    logger.error({ peer, fromHeight, error }, 'Could not read blocks for a peer.'),
   );
 }
 
 /** Answers one call of FetchState. Resolves when it is over, whatever the outcome. */
 export async function serveFetchState(
   call: Call,
-  peer: PeerValidator,
+  peer: string,
   handlers: PeerHandlers,
   logger: NetworkLogger,
 ): Promise<void> {
@@ -43,9 +43,9 @@ export async function serveFetchState(
     return;
   }
   const { height, from, until } = request.value;
-  const chunks = handlers.serveState(peer.index, height, from, until);
+  const chunks = handlers.serveState(height, from, until);
   await serveBulk(call, encoded(chunks, encodeFetchedState), (error) =>
-    logger.error({ peer: peer.id, height, error }, 'Could not read the state for a peer.'),
+    logger.error({ peer, height, error }, 'Could not read the state for a peer.'),
   );
 }
 

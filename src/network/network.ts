@@ -5,7 +5,7 @@ import type { PeerStatus } from '../codec/model.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
 import type { Result } from '../types/index.js';
 import { invariant } from '../types/index.js';
-import type { InboundConnection } from './acceptor.js';
+import type { InboundConnection, ObserverConnection } from './acceptor.js';
 import { Acceptor } from './acceptor.js';
 import { splitBodies } from './bodies-assembly.js';
 import { loadPeerService } from './definition.js';
@@ -15,6 +15,7 @@ import { fetchBulk, refuse } from './bulk.js';
 import { serveFetchBlocks, serveFetchState } from './fetch-blocks.js';
 import type { LinkFailure } from './link.js';
 import { Link, messageBytes } from './link.js';
+import { Observers } from './observers.js';
 import { Peer } from './peer.js';
 import { LogThrottle } from './log-throttle.js';
 import type { TlsContext } from './tls.js';
@@ -71,7 +72,9 @@ class GrpcPeerNetwork implements PeerNetwork {
   readonly #strangers: LogThrottle;
   readonly #links = new Set<Link>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #fetching = new Map<PeerValidator, number>();
+  /** Calls that are open, by the caller's name: `observers` stands for all of them. */
+  readonly #fetching = new Map<string, number>();
+  readonly #observers: Observers;
   readonly #stopping = new AbortController();
   #tls: TlsContext;
   #state: 'new' | 'running' | 'stopped' = 'new';
@@ -98,6 +101,7 @@ class GrpcPeerNetwork implements PeerNetwork {
         this.#peers.set(validator.index, new Peer(validator, this.#limits, this.#timeouts));
       }
     }
+    this.#observers = new Observers(options, this.#limits, this.#timeouts);
     this.#tls = prepareTls(options.tls, options.network, self);
     const service = loadPeerService();
     const { network, validators } = options;
@@ -117,6 +121,8 @@ class GrpcPeerNetwork implements PeerNetwork {
         onRefused: (peer, reason, detail) => this.#refused(peer, 'in', { reason, detail }),
         onConnect: (call, connection) => this.#accept(call, connection),
         onFetch: (method, call, connection) => void this.#serve(method, call, connection),
+        refuseObserver: (observer) => this.#observers.refusal(observer),
+        onObserve: (call, connection) => this.#observers.accept(call, connection),
       },
       this.#tls,
     );
@@ -146,6 +152,7 @@ class GrpcPeerNetwork implements PeerNetwork {
     clearTimeout(this.#relayTimer);
     for (const timer of this.#timers) clearTimeout(timer);
     for (const link of [...this.#links]) link.end('stopped', 'this node stops');
+    this.#observers.stop();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#strangers.stop();
     await this.#acceptor.stop();
@@ -165,11 +172,16 @@ class GrpcPeerNetwork implements PeerNetwork {
   }
 
   sendStatus(to: ValidatorIndex | 'all', status: PeerStatus): void {
+    this.#observers.tell(status);
     const piece = { bytes: encodeStatusFrame(status), count: 1 };
     this.#status = piece.bytes;
     this.#each(to, (peer) => {
       if (peer.link !== undefined) peer.outbox.setStatus(piece);
     });
+  }
+
+  tellObservers(status: PeerStatus): void {
+    if (this.#state === 'running') this.#observers.tell(status);
   }
 
   relayTransactions(envelopes: readonly Uint8Array[]): void {
@@ -461,18 +473,21 @@ class GrpcPeerNetwork implements PeerNetwork {
   async #serve(
     method: 'FetchBlocks' | 'FetchState',
     call: ServerWritableStream<Buffer, Buffer>,
-    connection: InboundConnection,
+    connection: InboundConnection | ObserverConnection,
   ): Promise<void> {
-    const { peer } = connection;
-    const open = this.#fetching.get(peer) ?? 0;
-    if (open >= this.#limits.maxFetchBlocksCalls || this.#state !== 'running') {
+    const { maxFetchBlocksCalls, maxObserverFetchCalls } = this.#limits;
+    const isPeer = 'peer' in connection;
+    const caller = isPeer ? connection.peer.id : connection.observer;
+    const key = isPeer ? `validator/${caller}` : 'observers';
+    const open = this.#fetching.get(key) ?? 0;
+    if (open >= (isPeer ? maxFetchBlocksCalls : maxObserverFetchCalls) || this.#state !== 'running') {
       refuse(call, grpcStatus.RESOURCE_EXHAUSTED, 'too many calls for blocks or state are open');
       return;
     }
-    this.#fetching.set(peer, open + 1);
+    this.#fetching.set(key, open + 1);
     const { handlers, logger } = this.#options;
     const serve = method === 'FetchBlocks' ? serveFetchBlocks : serveFetchState;
-    await serve(call, peer, handlers, logger);
-    this.#fetching.set(peer, (this.#fetching.get(peer) ?? 1) - 1);
+    await serve(call, caller, handlers, logger);
+    this.#fetching.set(key, (this.#fetching.get(key) ?? 1) - 1);
   }
 }

@@ -30,6 +30,11 @@ export class Peer {
 
   opened(link: Link, nowMs: number): void {
     this.link = link;
+    this.reached(nowMs);
+  }
+
+  /** Notes that a connection works. */
+  reached(nowMs: number): void {
     this.lastFailure = undefined;
     this.#attempts = 0;
     this.#openedMs = nowMs;

@@ -31,6 +31,7 @@ export function prepareTls(
   network: string,
   self: Pick<PeerValidator, 'id'>,
   title = 'The TLS certificate',
+  role: 'validator' | 'observer' = 'validator',
 ): TlsContext {
   let leaf: X509Certificate;
   try {
@@ -60,11 +61,13 @@ export function prepareTls(
       { validFrom: leaf.validFrom, validTo: leaf.validTo },
     );
   }
-  const named = namedValidator(leaf.raw, network, [self]);
-  if (!named.ok) {
+  const named =
+    role === 'validator' ? namedValidator(leaf.raw, network, [self]) : namedObserver(leaf.raw, network);
+  if (!named.ok || (typeof named.value === 'string' && named.value !== self.id)) {
+    const found = named.ok ? `The certificate names another.` : named.error;
     throw new QuaestorError(
       'TLS_IDENTITY_MISMATCH',
-      `${title} must name validator "${self.id}" of network "${network}": ${named.error}`,
+      `${title} must name ${role} "${self.id}" of network "${network}": ${found}`,
       { validator: self.id, network },
     );
   }
@@ -94,5 +97,14 @@ export function namedValidator<Validator extends Pick<PeerValidator, 'id'>>(
   const { network: named, role, id } = identity.value;
   const validator = validators.find((candidate) => candidate.id === id);
   if (named === network && role === 'validator' && validator !== undefined) return ok(validator);
+  return err(`The certificate names ${role} "${id}" of network "${named}".`);
+}
+
+/** Id of the observer that a certificate names; the error says why none. */
+export function namedObserver(der: Uint8Array, network: string): Result<string, string> {
+  const identity = readIdentity(der);
+  if (!identity.ok) return err(identity.error.message);
+  const { network: named, role, id } = identity.value;
+  if (named === network && role === 'observer') return ok(id);
   return err(`The certificate names ${role} "${id}" of network "${named}".`);
 }

@@ -51,6 +51,12 @@ export interface PeerLimits {
   readonly maxFramesPerSecond: number;
   /** Most calls of FetchBlocks and FetchState that one peer may have open. */
   readonly maxFetchBlocksCalls: number;
+  /** Most observers that are connected at once. */
+  readonly maxObservers: number;
+  /** Most calls of FetchBlocks and FetchState that all observers together may have open. */
+  readonly maxObserverFetchCalls: number;
+  /** Sustained rate of transactions that is read from an observer, with a burst of one second. */
+  readonly maxObserverBytesPerSecond: number;
 }
 
 /** Durations in milliseconds. */
@@ -78,6 +84,9 @@ export const defaultPeerLimits: PeerLimits = {
   maxBytesPerSecond: 64 * 1024 * 1024,
   maxFramesPerSecond: 100_000,
   maxFetchBlocksCalls: 4,
+  maxObservers: 16,
+  maxObserverFetchCalls: 8,
+  maxObserverBytesPerSecond: 4 * 1024 * 1024,
 };
 
 export const defaultPeerTimeouts: PeerTimeouts = {
@@ -126,19 +135,16 @@ export interface PeerHandlers {
   ): void | Promise<void>;
   /** Evidence that a validator is faulty, not decoded: `from` says so, nothing is checked. */
   onEvidence(from: ValidatorIndex, evidence: Uint8Array): void | Promise<void>;
+  /** Transactions that an observer relays, not decoded. */
+  onObserverTransactions(observer: string, envelopes: readonly Uint8Array[]): void | Promise<void>;
   /** The stream to this validator is open and it has proven its key. */
   onConnected(peer: ValidatorIndex): void;
   onDisconnected(peer: ValidatorIndex): void;
   /** Final blocks from a height on, in order, at most `maxBlocks`; fewer when there are fewer. */
-  serveBlocks(from: ValidatorIndex, fromHeight: Height, maxBlocks: number): AsyncIterable<FetchedBlock>;
+  serveBlocks(fromHeight: Height, maxBlocks: number): AsyncIterable<FetchedBlock>;
   /** The state after the block of a height: chunks with proofs that cover the paths from `path` to `until`, both
    * included. Nothing when that state is not kept. */
-  serveState(
-    from: ValidatorIndex,
-    height: Height,
-    path: Uint8Array,
-    until: Uint8Array,
-  ): AsyncIterable<FetchedState>;
+  serveState(height: Height, path: Uint8Array, until: Uint8Array): AsyncIterable<FetchedState>;
 }
 
 /** Why a connection was refused or ended; a closed set, fit for a metric label. */
@@ -163,6 +169,8 @@ export type DisconnectReason =
   | 'garbage'
   /** It is shut out for a while after garbage. */
   | 'penalty'
+  /** As many observers are connected as this node takes. */
+  | 'limit'
   /** A newer connection of the same validator took over. */
   | 'replaced'
   /** This node stops. */
@@ -181,6 +189,8 @@ export interface PeerMetrics {
   received(peer: ValidatorIndex, bytes: number, frames: number): void;
   /** Frames (for transactions: envelopes) that were dropped because a queue or backlog was full. */
   shed(peer: ValidatorIndex, direction: 'in' | 'out', traffic: TrafficClass, count: number): void;
+  /** So many observers are connected now. */
+  observers(count: number): void;
   /** Reading from a peer was held up. */
   paused(peer: ValidatorIndex, cause: 'rate' | 'backlog'): void;
 }
@@ -255,6 +265,8 @@ export interface PeerNetwork {
   /** Port that it listens on, once started. */
   port(): number;
   sendConsensus(to: ValidatorIndex | 'all', message: Uint8Array): void;
+  /** Tells observers only: a block is final. */
+  tellObservers(status: PeerStatus): void;
   /** Also kept, and sent first on every new connection. */
   sendStatus(to: ValidatorIndex | 'all', status: PeerStatus): void;
   /** Sends canonical envelopes to all other validators. The bytes must not change afterwards. */

@@ -1,11 +1,12 @@
 import type { AdminPort, ConsensusInfo, LogLevel, NodeStatus, PeerInfo } from '../api/ports.js';
 import { encodeEvidence, encodeValidatorSetChanges, type Genesis } from '../codec/index.js';
+import type { ConsensusSnapshot } from '../consensus/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { PeerNetwork } from '../network/index.js';
 import type { Store } from '../storage/index.js';
 import type { HealthState, Logger, Metrics } from '../telemetry/index.js';
-import { asHeight, faultyOf, quorumOf } from '../types/index.js';
-import type { Height, ValidatorIndex } from '../types/index.js';
+import { asHeight, asView, faultyOf, quorumOf } from '../types/index.js';
+import type { ValidatorIndex, View } from '../types/index.js';
 import type { Clock } from './ports.js';
 import type { Replica } from './replica.js';
 import { readSetChanges } from './set-changes.js';
@@ -14,7 +15,8 @@ export interface NodeViewOptions {
   readonly version: string;
   readonly config: NodeConfig;
   readonly genesis: Pick<Genesis, 'network' | 'validators'>;
-  readonly self: ValidatorIndex;
+  /** Undefined for an observer. */
+  readonly self: ValidatorIndex | undefined;
   readonly clock: Clock;
   readonly store: Store;
   readonly network: PeerNetwork;
@@ -26,6 +28,8 @@ export interface NodeViewOptions {
   readonly behind?: () => void;
 }
 
+/** Stands for the index of an observer, which has none. */
+const observerIndex = 0xffff_ffff;
 /** How long a validator that starts is given to connect before it says that a quorum is missing. */
 const connectingMs = 5000;
 
@@ -39,7 +43,7 @@ export class NodeView implements AdminPort {
   constructor(options: NodeViewOptions) {
     this.#options = options;
     this.#startedMs = options.clock.monotonicMs();
-    this.#quorum = quorumOf(options.genesis.validators.length);
+    this.#quorum = options.self === undefined ? 1 : quorumOf(options.genesis.validators.length);
     // Not only once it happens: an alert has to tell 0 from a node that says nothing.
     options.metrics.consensus.halted.set(0);
   }
@@ -58,20 +62,21 @@ export class NodeView implements AdminPort {
 
   /** The part of GetStatus that is not in the store. */
   status(): Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'> {
-    const { version, config, genesis, network, replica } = this.#options;
+    const { version, config, genesis, replica } = this.#options;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
+    const { view, primary } = this.#viewOf(snapshot);
     return {
       version,
       network: genesis.network,
       chainId: replica.config.chainId,
       validator: config.validator,
-      view: snapshot.view,
-      primary: genesis.validators[snapshot.primary]?.id ?? '',
+      view,
+      primary: genesis.validators[primary]?.id ?? '',
       viewChangeInProgress: snapshot.viewChangeInProgress,
-      connectedValidators: network.connected().length + 1,
+      connectedValidators: this.#connected(),
       validators: genesis.validators.length,
-      quorum: this.#quorum,
+      quorum: quorumOf(genesis.validators.length),
       synced: this.ready().ready,
       pendingTransactions: stats.pending + stats.inFlight,
     };
@@ -82,7 +87,7 @@ export class NodeView implements AdminPort {
     return {
       version,
       validator: config.validator,
-      index: self,
+      index: self ?? observerIndex,
       storageEngine: store.engine,
       dataDir: config.dataDir,
       pid: process.pid,
@@ -126,12 +131,12 @@ export class NodeView implements AdminPort {
 
   /** Brings the health up to date with heights and connections; says so when the quorum is lost or back. */
   refreshHealth(): void {
-    const { genesis, network, replica, health, store, log, clock } = this.#options;
+    const { genesis, replica, health, store, log, clock } = this.#options;
     const snapshot = replica.driver.snapshot();
     const validators = genesis.validators.length;
     const height = store.head()?.height ?? asHeight(0);
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
-    const connectedValidators = network.connected().length + 1;
+    const connectedValidators = this.#connected();
     const knownHeight = Math.max(height, believableHeight(reported, validators));
     const { snapshotThresholdBlocks } = this.#options.config.sync;
     if (snapshotThresholdBlocks > 0 && knownHeight - height >= snapshotThresholdBlocks)
@@ -162,13 +167,33 @@ export class NodeView implements AdminPort {
     if (hasQuorum || known !== undefined) this.#hadQuorum = hasQuorum;
   }
 
+  /** Validators that are connected, this one included if it is one. */
+  #connected(): number {
+    const { network, self } = this.#options;
+    return network.connected().length + (self === undefined ? 0 : 1);
+  }
+
+  /** The view and its primary. An observer is told of no views: it goes by what validators say. */
+  #viewOf({ view, primary, peers }: ConsensusSnapshot): {
+    readonly view: View;
+    readonly primary: number;
+  } {
+    const { self, genesis } = this.#options;
+    if (self !== undefined) return { view, primary };
+    const said = believableHeight(
+      peers.map((peer) => peer.view),
+      genesis.validators.length,
+    );
+    return { view: asView(said), primary: said % genesis.validators.length };
+  }
+
   /** Sets what is cheaper to read at a scrape than to keep. */
   refreshMetrics(): void {
     const { metrics, network, replica, store, clock } = this.#options;
     const { consensus, mempool, sync } = metrics;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
-    consensus.view.set(snapshot.view);
+    consensus.view.set(this.#viewOf(snapshot).view);
     consensus.height.set(store.head()?.height ?? 0);
     consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
     consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
@@ -187,7 +212,7 @@ export class NodeView implements AdminPort {
   }
 }
 
-/** The height that at least one correct validator reported: f of the reports may be lies. */
-function believableHeight(reported: readonly Height[], validators: number): number {
+/** The height or view that at least one correct validator reported: f of the reports may be lies. */
+function believableHeight(reported: readonly number[], validators: number): number {
   return [...reported].sort((left, right) => right - left)[faultyOf(validators)] ?? 0;
 }

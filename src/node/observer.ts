@@ -33,6 +33,9 @@ interface BlockTimes {
 /** Most blocks in flight whose times are kept. */
 const maxTimes = 256;
 
+/** A catch-up by fewer blocks is logged for developers only. */
+const newsworthyBlocks = 5;
+
 /** Turns what happens in a replica into metrics and log lines. */
 export class NodeObserver implements DriverObserver {
   readonly #options: NodeObserverOptions;
@@ -43,6 +46,7 @@ export class NodeObserver implements DriverObserver {
   #sets: readonly ValidatorSet[] = [];
   #self: ValidatorIndex | undefined;
   #epoch = -1;
+  #syncLevel: 'debug' | 'info' = 'info';
 
   constructor(options: NodeObserverOptions) {
     this.#options = options;
@@ -254,7 +258,12 @@ export class NodeObserver implements DriverObserver {
   syncStarted(from: Height, target: Height): void {
     const { log, metrics } = this.#options;
     metrics.sync.active.set(1);
-    log.info({ code: 'SYNC_STARTED', from, target }, `Catching up from height ${from} to ${target}.`);
+    // An observer fetches block by block all the time: that is no news.
+    this.#syncLevel = target - from < newsworthyBlocks ? 'debug' : 'info';
+    log[this.#syncLevel](
+      { code: 'SYNC_STARTED', from, target },
+      `Catching up from height ${from} to ${target}.`,
+    );
   }
 
   syncEnded(end: string, height: Height): void {
@@ -262,7 +271,7 @@ export class NodeObserver implements DriverObserver {
     metrics.sync.active.set(0);
     if (end === 'stuck') {
       log.warn({ code: 'SYNC_STALLED', height }, `No validator delivers the blocks above height ${height}.`);
-    } else log.info({ code: 'SYNC_FINISHED', height, end }, `Caught up to height ${height}.`);
+    } else log[this.#syncLevel]({ code: 'SYNC_FINISHED', height, end }, `Caught up to height ${height}.`);
   }
 
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void {

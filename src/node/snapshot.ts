@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import type { ValidatorSet } from '../codec/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { SignatureVerifier } from '../crypto/index.js';
-import { createPeerNetwork, type PeerNetwork, type PeerNetworkOptions } from '../network/index.js';
+import type { PeerHandlers, PeerNetwork } from '../network/index.js';
 import {
   adoptIncoming,
   openInstall,
@@ -249,24 +249,22 @@ async function finish({ config, electorate }: SnapshotOptions, install: StateIns
 
 /** A network that takes part in nothing, for as long as `work` takes. */
 export async function withSnapshotNetwork<T>(
-  options: Omit<PeerNetworkOptions, 'handlers'>,
+  open: (handlers: PeerHandlers) => PeerNetwork,
   work: (network: PeerNetwork) => Promise<T>,
 ): Promise<T> {
   const ignore = (): void => undefined;
-  const network = createPeerNetwork({
-    ...options,
-    handlers: {
-      onConsensus: ignore,
-      onTransactions: ignore,
-      onStatus: ignore,
-      onFetchBodies: ignore,
-      onBodies: ignore,
-      onEvidence: ignore,
-      onConnected: ignore,
-      onDisconnected: ignore,
-      serveBlocks: nothing,
-      serveState: nothing,
-    },
+  const network = open({
+    onConsensus: ignore,
+    onTransactions: ignore,
+    onStatus: ignore,
+    onFetchBodies: ignore,
+    onBodies: ignore,
+    onEvidence: ignore,
+    onObserverTransactions: ignore,
+    onConnected: ignore,
+    onDisconnected: ignore,
+    serveBlocks: nothing,
+    serveState: nothing,
   });
   try {
     await network.start();

@@ -31,7 +31,7 @@ export function peersOf(config: NodeConfig, genesis: Genesis): readonly PeerVali
   const addresses = new Map(
     config.peers.map(({ validator, address }) => [validator, formatAddress(address)]),
   );
-  addresses.set(config.validator, formatAddress(config.listen.peer));
+  if (config.role === 'validator') addresses.set(config.validator, formatAddress(config.listen.peer));
   return genesis.validators.map(({ id, publicKey }, index) => {
     const address = addresses.get(id);
     if (address === undefined) {

@@ -6,9 +6,21 @@ import type { HealthPort } from '../api/ports.js';
 import { firstValidatorSet, type Genesis } from '../codec/index.js';
 import { formatAddress, type NodeConfig } from '../config/index.js';
 import { validatorSetHash } from '../crypto/index.js';
-import { createVerifierPool, installNativeSha256, openKeyFile } from '../crypto/native/index.js';
+import {
+  createVerifierPool,
+  installNativeSha256,
+  openKeyFile,
+  type KeySigner,
+} from '../crypto/native/index.js';
 import { genesisChainId, seedHashTables } from '../ledger/index.js';
-import { createPeerNetwork, prepareTls, type TlsMaterial } from '../network/index.js';
+import {
+  createObserverNetwork,
+  createPeerNetwork,
+  prepareTls,
+  type PeerHandlers,
+  type PeerNetwork,
+  type TlsMaterial,
+} from '../network/index.js';
 import { openStore, settleFolders, type Store } from '../storage/index.js';
 import {
   apiMetrics,
@@ -18,7 +30,8 @@ import {
   peerMetrics,
   type Logger,
 } from '../telemetry/index.js';
-import { equalBytes, QuaestorError, quorumOf, toHex } from '../types/index.js';
+import { equalBytes, invariant, QuaestorError, quorumOf, toHex } from '../types/index.js';
+import type { ValidatorIndex } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { boundHeapGrowth } from './heap.js';
@@ -83,22 +96,16 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   boundHeapGrowth();
   installNativeSha256();
   seedHashTables(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
-  const self = indexOf(config.validator, genesis);
+  const self = config.role === 'observer' ? undefined : indexOf(config.validator, genesis);
   // What lives as long as the node keeps these, and not the genesis, which may name very many accounts.
   const { network: networkName, validators } = genesis;
   const ids = validators.map(({ id }) => id);
   const clock = systemClock;
   const chainId = genesisChainId(genesis);
-  const quorum = quorumOf(ids.length);
+  // An observer needs one validator to follow.
+  const quorum = self === undefined ? 1 : quorumOf(ids.length);
 
-  const signer = await openKeyFile(config.key.file, config.key.passwordFile);
-  if (!equalBytes(signer.publicKey, genesis.validators[self]?.publicKey ?? new Uint8Array())) {
-    throw new QuaestorError(
-      'KEY_MISMATCH',
-      `The key in "${config.key.file}" is not that of "${config.validator}" in the genesis: its public key is ` +
-        `${toHex(signer.publicKey)}. Use the key file that belongs to this validator.`,
-    );
-  }
+  const signer = self === undefined ? undefined : await openSigner(config, genesis, self);
   const clientTls = await readClientTls(config, networkName);
   const peerTls = await readPeerTls(config, networkName);
   const metrics = createMetrics({ version, validator: config.validator });
@@ -127,28 +134,30 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   parts.add(() => verifier.close());
   observeVerifier(metrics, () => verifier.stats());
 
-  const networkOptions = {
-    network: networkName,
-    chainId,
-    self,
-    validators: peersOf(config, genesis),
-    signer,
-    tls: peerTls.material,
-    listen: config.listen.peer,
-    logger: log,
-    metrics: peerMetrics(metrics, ids),
-    limits: { maxConsensusQueueBytes: config.network.maxQueuePerPeerBytes },
-    timeouts: {
-      minReconnectMs: config.network.minReconnectDelayMs,
-      maxReconnectMs: config.network.maxReconnectDelayMs,
-    },
+  const openNetwork = (handlers: PeerHandlers): PeerNetwork => {
+    const shared = {
+      network: networkName,
+      validators: peersOf(config, genesis),
+      tls: peerTls.material,
+      logger: log,
+      metrics: peerMetrics(metrics, ids),
+      limits: { maxConsensusQueueBytes: config.network.maxQueuePerPeerBytes },
+      timeouts: {
+        minReconnectMs: config.network.minReconnectDelayMs,
+        maxReconnectMs: config.network.maxReconnectDelayMs,
+      },
+      handlers,
+    };
+    return self === undefined || signer === undefined
+      ? createObserverNetwork({ ...shared, observer: config.validator })
+      : createPeerNetwork({ ...shared, chainId, self, signer, listen: config.listen.peer });
   };
   await settleFolders(config.dataDir);
   if (options.snapshot !== undefined) {
     const { signal, done } = options.snapshot;
     const place = { ...config, chainId };
     const validatorSet = (await storedValidatorSet(place)) ?? firstValidatorSet(genesis.validators);
-    const installed = await withSnapshotNetwork(networkOptions, (network) =>
+    const installed = await withSnapshotNetwork(openNetwork, (network) =>
       fetchSnapshot({
         config,
         electorate: { chainId, validatorSet, validatorSetHash: validatorSetHash(validatorSet) },
@@ -181,27 +190,23 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
 
   // The network hands over what comes in to the driver, and the driver sends through the network.
   const link: { replica?: Replica } = {};
-  const network = createPeerNetwork({
-    ...networkOptions,
-    handlers: {
-      onConsensus: (from, bytes) => link.replica?.driver.receiveConsensus(from, bytes),
-      onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
-      onStatus: (from, status) => link.replica?.driver.receiveStatus(from, status),
-      onFetchBodies: (from, digest, hashes) => link.replica?.driver.serveBodies(from, digest, hashes),
-      onBodies: (from, digest, hashes, envelopes) =>
-        link.replica?.driver.receiveBodies(from, digest, hashes, envelopes),
-      onEvidence: (from, bytes) => link.replica?.driver.receiveEvidence(from, bytes),
-      onConnected: (peer) => {
-        link.replica?.driver.peerConnected(peer);
-        view.current?.refreshHealth();
-      },
-      onDisconnected: () => view.current?.refreshHealth(),
-      serveBlocks: (_from, fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks),
-      serveState: (_from, height, from, until) =>
-        link.replica === undefined
-          ? nothing()
-          : serveState(store, link.replica.tree, height, { from, until }),
+  const network = openNetwork({
+    onConsensus: (from, bytes) => link.replica?.driver.receiveConsensus(from, bytes),
+    onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
+    onStatus: (from, status) => link.replica?.driver.receiveStatus(from, status),
+    onFetchBodies: (from, digest, hashes) => link.replica?.driver.serveBodies(from, digest, hashes),
+    onBodies: (from, digest, hashes, envelopes) =>
+      link.replica?.driver.receiveBodies(from, digest, hashes, envelopes),
+    onEvidence: (from, bytes) => link.replica?.driver.receiveEvidence(from, bytes),
+    onObserverTransactions: (_observer, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
+    onConnected: (peer) => {
+      link.replica?.driver.peerConnected(peer);
+      view.current?.refreshHealth();
     },
+    onDisconnected: () => view.current?.refreshHealth(),
+    serveBlocks: (fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks),
+    serveState: (height, from, until) =>
+      link.replica === undefined ? nothing() : serveState(store, link.replica.tree, height, { from, until }),
   });
   const peers: PeerPort = network;
   const settings = settingsOf(config);
@@ -211,7 +216,11 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     metrics,
     clock,
     validator: config.validator,
-    committed: (height) => reads.current?.committed(height),
+    committed: (height) => {
+      reads.current?.committed(height);
+      const { replica } = link;
+      if (replica !== undefined) network.tellObservers(replica.driver.status());
+    },
     tick: () => {
       view.current?.refreshHealth();
       certificates.look();
@@ -323,9 +332,24 @@ interface CheckedTls {
   readonly expiryMs: number;
 }
 
+async function openSigner(
+  { key, validator }: NodeConfig,
+  genesis: Genesis,
+  self: ValidatorIndex,
+): Promise<KeySigner> {
+  invariant(key !== undefined, 'the configuration of a validator names its key');
+  const signer = await openKeyFile(key.file, key.passwordFile);
+  if (equalBytes(signer.publicKey, genesis.validators[self]?.publicKey ?? new Uint8Array())) return signer;
+  throw new QuaestorError(
+    'KEY_MISMATCH',
+    `The key in "${key.file}" is not that of "${validator}" in the genesis: its public key is ` +
+      `${toHex(signer.publicKey)}. Use the key file that belongs to this validator.`,
+  );
+}
+
 async function readPeerTls(config: NodeConfig, network: string): Promise<CheckedTls> {
   const material = await readTls(config.tls.peer);
-  const { expiryMs } = prepareTls(material, network, { id: config.validator });
+  const { expiryMs } = prepareTls(material, network, { id: config.validator }, undefined, config.role);
   return { material, expiryMs };
 }
 
@@ -333,6 +357,6 @@ async function readPeerTls(config: NodeConfig, network: string): Promise<Checked
 async function readClientTls(config: NodeConfig, network: string): Promise<CheckedTls> {
   const material = await readTls(config.tls.client);
   const title = 'The TLS certificate for clients';
-  const { expiryMs } = prepareTls(material, network, { id: config.validator }, title);
+  const { expiryMs } = prepareTls(material, network, { id: config.validator }, title, config.role);
   return { material, expiryMs };
 }

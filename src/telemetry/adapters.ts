@@ -44,6 +44,9 @@ export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
     ): void {
       network.shed.with({ peer: idOf(peer), direction, traffic }).inc(count);
     },
+    observers(count: number): void {
+      network.observersConnected.set(count);
+    },
     paused(peer: number, cause: 'rate' | 'backlog'): void {
       network.paused.with({ peer: idOf(peer), cause }).inc();
     },

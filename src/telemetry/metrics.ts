@@ -203,6 +203,10 @@ export function createMetrics(options: MetricsOptions) {
       }),
     },
     network: {
+      observersConnected: build.gauge(
+        'network_observers_connected',
+        'Observers with an open stream to this node.',
+      ),
       peersConnected: build.gauge('network_peers_connected', 'Other validators with an open stream.'),
       peerConnected: build.gaugeBy('network_peer_connected', '1 while the stream to a validator is open.', {
         peer: validator,

@@ -325,7 +325,7 @@ describe('a validator that votes for two blocks', () => {
     const [caPem, certificatePem, privateKeyPem] = (await Promise.all(
       [tls.peer.ca, tls.peer.cert, tls.peer.key].map((file) => readFile(file, 'utf8')),
     )) as [string, string, string];
-    const signer = await openKeyFile(key.file, key.passwordFile);
+    const signer = await openKeyFile(key!.file, key!.passwordFile);
     const raw = rawDial(victim.ports.peer, contextOf({ caPem, certificatePem, privateKeyPem }));
     calls.push(raw);
     await rawHandshake(raw, new X509Certificate(certificatePem).raw, {

@@ -45,6 +45,8 @@ const testEnvironment: Environment = {
 export interface NetworkOptions {
   /** Default 4. */
   readonly validators?: number;
+  /** Default 0. They are not started with the network. */
+  readonly observers?: number;
   /** Changes to the text of the world file, configs/devnet.yaml. */
   readonly world?: (text: string) => string;
   /** More variables for all validators. */
@@ -58,6 +60,7 @@ interface InitDocument {
     readonly config: string;
     readonly ports: ValidatorPorts;
   }[];
+  readonly observers: InitDocument['validators'];
   readonly profiles: Readonly<Record<string, string>>;
   readonly operatorProfile: string;
 }
@@ -83,6 +86,7 @@ export class TestNetwork {
   readonly genesis: Genesis;
   readonly chainId: ChainId;
   readonly validators: readonly ValidatorProcess[];
+  readonly observers: readonly ValidatorProcess[];
   readonly #document: InitDocument;
   readonly #environment: Environment;
   readonly #claim: Server;
@@ -93,12 +97,14 @@ export class TestNetwork {
   static async create(options: NetworkOptions = {}): Promise<TestNetwork> {
     const count = options.validators ?? 4;
     const dir = await mkdtemp(join(tmpdir(), 'quaestor-e2e-'));
-    const { base, claim } = await claimPorts(count);
+    const observers = options.observers ?? 0;
+    const { base, claim } = await claimPorts(count + observers);
     try {
       const world = await readFile(join(softwareFolder, 'configs', 'devnet.yaml'), 'utf8');
       const worldFile = join(dir, 'world.yaml');
       await writeFile(worldFile, options.world?.(world) ?? world);
       const made = ['--dir', join(dir, 'network'), '--world', worldFile, '--validators', String(count)];
+      if (observers > 0) made.push('--observers', String(observers));
       const output = await quaestor('init', ...made, '--base-port', String(base), '--json');
       const document = JSON.parse(output) as InitDocument;
       const genesis = await loadGenesis(document.genesis);
@@ -138,6 +144,10 @@ export class TestNetwork {
     this.#environment = { ...testEnvironment, ...environment };
     this.validators = document.validators.map(
       (place, index) => new ValidatorProcess(this.processOptions({ ...place, index })),
+    );
+    this.observers = document.observers.map(
+      (place, index) =>
+        new ValidatorProcess(this.processOptions({ ...place, index: document.validators.length + index })),
     );
     openNetworks.add(this);
   }
@@ -267,14 +277,14 @@ export class TestNetwork {
   async close(): Promise<void> {
     openNetworks.delete(this);
     for (const client of this.#clients) client.close();
-    await Promise.all(this.validators.map((validator) => validator.kill()));
+    await Promise.all([...this.validators, ...this.observers].map((validator) => validator.kill()));
     this.#claim.close();
     await rm(this.dir, { recursive: true, force: true });
   }
 
   /** The last lines of all logs. */
   logTails(lines = 15): string {
-    return this.validators.map((validator) => validator.logTail(lines)).join('\n');
+    return [...this.validators, ...this.observers].map((node) => node.logTail(lines)).join('\n');
   }
 }
 

@@ -57,6 +57,8 @@ export const newAuthority = (): Promise<KeyAndCertificate> => createAuthority(ne
 export class Records {
   readonly consensus: { from: number; text: string }[] = [];
   readonly transactions: { from: number; envelope: Uint8Array }[] = [];
+  readonly relayed: { observer: string; envelope: Uint8Array }[] = [];
+  observers = 0;
   readonly statuses: { from: number; status: PeerStatus }[] = [];
   readonly fetches: { from: number; digest: string; hashes: string[] }[] = [];
   readonly bodies: { from: number; digest: string; hashes: number; envelopes: readonly Uint8Array[] }[] = [];
@@ -238,6 +240,11 @@ function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHa
       records.wake();
       return own.onBodies?.(from, digest, hashes, envelopes);
     },
+    onObserverTransactions(observer, envelopes) {
+      for (const envelope of envelopes) records.relayed.push({ observer, envelope });
+      records.wake();
+      return own.onObserverTransactions?.(observer, envelopes);
+    },
     onEvidence: (from, evidence) => own.onEvidence?.(from, evidence),
     onConnected(peer) {
       records.connected.push(peer);
@@ -264,6 +271,10 @@ function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHa
 function recordingMetrics(records: Records): PeerMetrics {
   return {
     connected: () => undefined,
+    observers(count) {
+      records.observers = count;
+      records.wake();
+    },
     disconnected(peer, reason) {
       records.disconnected.push({ peer, reason });
       records.wake();

@@ -10,6 +10,7 @@ interface InitOptions {
   readonly dir: string;
   readonly world: string;
   readonly validators?: number;
+  readonly observers: number;
   readonly basePort?: number;
   readonly host: string;
   readonly days: number;
@@ -34,6 +35,12 @@ export function initCommand(): Command {
       parse.integer(1, limits.maxValidators),
     )
     .option(
+      '--observers <number>',
+      'number of observers: nodes that follow and serve, but never vote',
+      parse.integer(0, limits.maxValidators),
+      0,
+    )
+    .option(
       '--base-port <port>',
       'validator k uses the ports from base + 10 k on (default: the first free range from 7100)',
       parse.integer(1024, 65_000),
@@ -44,9 +51,9 @@ export function initCommand(): Command {
     command,
     'quaestor init --dir data/consortium --world configs/devnet.yaml --validators 7',
     async ({ output }, options) => {
-      checkBasePort(options.basePort, options.validators);
+      checkBasePort(options.basePort, (options.validators ?? limits.maxValidators) + options.observers);
       const { createNetwork } = await import('../network-folder/create-network.js');
-      const { layout, genesis, chainId, validators } = await createNetwork(options);
+      const { layout, genesis, chainId, validators, observers } = await createNetwork(options);
       output.line(`Network "${genesis.network}" in ${layout.dir}`);
       output.line(`Chain id ${toHex(chainId)}`);
       output.line();
@@ -57,6 +64,11 @@ export function initCommand(): Command {
           return [id, member, ...[ports?.peer, ports?.client, ports?.admin, ports?.http].map(String)];
         }),
       );
+      for (const { id, ports } of observers) {
+        output.line(
+          `Observer ${id}: clients ${ports.client}, operators ${ports.admin}, metrics ${ports.http}`,
+        );
+      }
       const here = (path: string): string => relative(process.cwd(), path);
       const first = validators[0]?.id ?? '';
       output.line();
@@ -70,6 +82,7 @@ export function initCommand(): Command {
         dir: layout.dir,
         genesis: layout.genesis,
         validators: validators.map(({ id, ports }) => ({ id, config: layout.validatorConfig(id), ports })),
+        observers: observers.map(({ id, ports }) => ({ id, config: layout.observerConfig(id), ports })),
         profiles: Object.fromEntries(genesis.members.map(({ member }) => [member, layout.client(member)])),
         operatorProfile: layout.operator,
       });

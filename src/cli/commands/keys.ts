@@ -107,10 +107,10 @@ function identityOptions(command: Command): Command {
     .requiredOption('--network <name>', 'name of the network, as in its genesis')
     .addOption(
       new Option('--role <role>', 'what the certificate stands for')
-        .choices(['validator', 'member', 'operator'])
+        .choices(['validator', 'observer', 'member', 'operator'])
         .makeOptionMandatory(),
     )
-    .requiredOption('--id <id>', 'id of the validator or member, or name of the operator');
+    .requiredOption('--id <id>', 'id of the validator, observer or member, or name of the operator');
 }
 
 function requestCommand(): Command {
@@ -118,7 +118,7 @@ function requestCommand(): Command {
     new Command('request')
       .summary('make a TLS key and a certificate request')
       .description(
-        'Makes the TLS key of a validator, member or operator and a certificate request (PKCS #10) to send to the authority of the consortium. The key stays here.',
+        'Makes the TLS key of a validator, observer, member or operator and a certificate request (PKCS #10) to send to the authority of the consortium. The key stays here.',
       ),
   ).requiredOption('-o, --out <name>', 'writes NAME-key.pem and NAME.csr.pem');
   return define<IdentityOptions & { readonly out: string }>(
@@ -155,14 +155,20 @@ function certifyCommand(): Command {
     .requiredOption('--authority <folder>', 'folder with ca.pem and ca-key.pem')
     .requiredOption('--request <file>', 'certificate request (PKCS #10, PEM)')
     .requiredOption('-o, --out <file>', 'certificate to write')
-    .option('--host <host...>', 'hosts at which a validator is reached, for clients of other software', [])
+    .option(
+      '--host <host...>',
+      'hosts at which a validator or observer is reached, for clients of other software',
+      [],
+    )
     .option('--days <number>', 'days that the certificate holds', parse.integer(1, 3650), 825);
   return define<CertifyOptions>(
     command,
     'quaestor keys certify --authority authority --request client.csr.pem --network quaestor-devnet --role member --id bank-alba --out client.pem',
     async ({ output }, options) => {
       const { network, role, id } = options;
-      if (options.host.length > 0 && role !== 'validator') throw usageError('--host is for validators only.');
+      if (options.host.length > 0 && role !== 'validator' && role !== 'observer') {
+        throw usageError('--host is for validators and observers only.');
+      }
       const authority = {
         certificatePem: await readFile(join(options.authority, 'ca.pem'), 'utf8'),
         privateKeyPem: await readFile(join(options.authority, 'ca-key.pem'), 'utf8'),

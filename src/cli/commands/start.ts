@@ -18,7 +18,7 @@ interface StartOptions {
 export function startCommand(): Command {
   const command = new Command('start')
     .description(
-      'Runs one validator until SIGTERM or Ctrl-C, which stop it cleanly. New certificate files are used within seconds, ' +
+      'Runs one validator or observer until SIGTERM or Ctrl-C, which stop it cleanly. New certificate files are used within seconds, ' +
         'or at once after SIGHUP. Logs go to standard output.',
     )
     .requiredOption('-c, --config <file>', 'configuration (configs/validator.yaml explains every field)');

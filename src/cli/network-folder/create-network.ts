@@ -20,7 +20,7 @@ import { CommandError } from '../command-error.js';
 import { isMissing } from '../is-missing.js';
 import { NetworkLayout, operatorName } from './layout.js';
 import { choosePorts } from './ports.js';
-import { renderProfile, renderValidatorConfig, type ValidatorPlace } from './render.js';
+import { renderNodeConfig, renderProfile, type ValidatorPlace } from './render.js';
 
 export interface CreateNetworkOptions {
   readonly dir: string;
@@ -28,6 +28,8 @@ export interface CreateNetworkOptions {
   readonly world: string;
   /** Number of validators; by default those of the world. */
   readonly validators?: number | undefined;
+  /** Number of observers; default 0. */
+  readonly observers?: number | undefined;
   /** First port of the first validator is ten above; by default the first free range is taken. */
   readonly basePort?: number | undefined;
   /** Host that the validators listen on and are reached at. */
@@ -41,6 +43,7 @@ export interface CreatedNetwork {
   readonly genesis: Genesis;
   readonly chainId: ChainId;
   readonly validators: readonly ValidatorPlace[];
+  readonly observers: readonly ValidatorPlace[];
 }
 
 /** A password that is made by a machine needs no slow hash against guessing: 256 bits are out of reach. This is the
@@ -53,19 +56,29 @@ export async function createNetwork(options: CreateNetworkOptions): Promise<Crea
   const dir = resolve(options.dir);
   await refuseToOverwrite(dir);
   const world = withValidators(await readWorld(options.world), options.validators);
-  const ports = await choosePorts(world.validators.length, options.host, options.basePort);
-  const places = world.validators.map(({ id }, index): ValidatorPlace => {
+  const observerIds = Array.from({ length: options.observers ?? 0 }, (_, index) => `observer-${index + 1}`);
+  const ids = [...world.validators.map(({ id }) => id), ...observerIds];
+  const ports = await choosePorts(ids.length, options.host, options.basePort);
+  const all = ids.map((id, index): ValidatorPlace => {
     const own = ports[index];
-    if (own === undefined) throw new RangeError('there are ports for each validator');
+    if (own === undefined) throw new RangeError('there are ports for each node');
     return { id, ports: own };
   });
+  const places = all.slice(0, world.validators.length);
+  const observers = all.slice(world.validators.length);
   await mkdir(dirname(dir), { recursive: true });
   const draft = await mkdtemp(join(dirname(dir), `.${basename(dir)}-`));
   try {
-    const genesis = await fill(new NetworkLayout(draft), world, places, options);
+    const genesis = await fill(new NetworkLayout(draft), world, places, observers, options);
     // Replaces an empty folder, which may be there already.
     await rename(draft, dir);
-    return { layout: new NetworkLayout(dir), genesis, chainId: genesisChainId(genesis), validators: places };
+    return {
+      layout: new NetworkLayout(dir),
+      genesis,
+      chainId: genesisChainId(genesis),
+      validators: places,
+      observers,
+    };
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
@@ -118,6 +131,7 @@ async function fill(
   layout: NetworkLayout,
   world: World,
   places: readonly ValidatorPlace[],
+  observers: readonly ValidatorPlace[],
   options: CreateNetworkOptions,
 ): Promise<Genesis> {
   const nowMs = Date.now();
@@ -128,6 +142,7 @@ async function fill(
     ...world.members.flatMap(({ member }) =>
       ['keys', 'tls'].map((name) => privateFolder(join(layout.client(member), name))),
     ),
+    ...observers.map(({ id }) => privateFolder(join(layout.observer(id), 'tls'))),
     privateFolder(join(layout.operator, 'tls')),
     privateFolder(layout.authority),
   ]);
@@ -160,7 +175,7 @@ async function fill(
   await writeSecret(join(layout.authority, 'ca-key.pem'), authority.privateKeyPem);
   const certify = async (role: IdentityRole, id: string, folder: string, name: string): Promise<void> => {
     const identity = { network: world.network, role, id };
-    const hosts = role === 'validator' ? [options.host, 'localhost'] : [];
+    const hosts = role === 'validator' || role === 'observer' ? [options.host, 'localhost'] : [];
     const certified = await issueCertificate(authority, { identity, hosts }, { nowMs, days: options.days });
     await writeFile(join(folder, 'tls', 'ca.pem'), authority.certificatePem);
     await writeFile(join(folder, 'tls', `${name}.pem`), certified.certificatePem);
@@ -170,7 +185,19 @@ async function fill(
     const folder = layout.validator(place.id);
     await certify('validator', place.id, folder, 'validator');
     await copyFile(layout.genesis, join(folder, 'genesis.yaml'));
-    await writeFile(layout.validatorConfig(place.id), renderValidatorConfig(place, places, options.host));
+    await writeFile(
+      layout.validatorConfig(place.id),
+      renderNodeConfig('validator', place, places, options.host),
+    );
+  }
+  for (const place of observers) {
+    const folder = layout.observer(place.id);
+    await certify('observer', place.id, folder, 'observer');
+    await copyFile(layout.genesis, join(folder, 'genesis.yaml'));
+    await writeFile(
+      layout.observerConfig(place.id),
+      renderNodeConfig('observer', place, places, options.host),
+    );
   }
   for (const member of [undefined, ...world.members.map((entry) => entry.member)]) {
     const folder = member === undefined ? layout.operator : layout.client(member);

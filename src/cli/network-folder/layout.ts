@@ -25,6 +25,13 @@ export class NetworkLayout {
   validatorConfig(id: string): string {
     return join(this.validator(id), 'validator.yaml');
   }
+  /** Folder of one observer. */
+  observer(id: string): string {
+    return join(this.dir, 'observers', id);
+  }
+  observerConfig(id: string): string {
+    return join(this.observer(id), 'observer.yaml');
+  }
   get clients(): string {
     return join(this.dir, 'clients');
   }

@@ -6,16 +6,27 @@ export interface ValidatorPlace {
   readonly ports: ValidatorPorts;
 }
 
-/** Configuration of one validator. Paths are relative to its folder, so that the folder can be moved as a whole. */
-export function renderValidatorConfig(
+/** Configuration of one validator, or of an observer of the validators `all`. Paths are relative to its folder, so that
+ * the folder can be moved as a whole. */
+export function renderNodeConfig(
+  role: 'validator' | 'observer',
   self: ValidatorPlace,
   all: readonly ValidatorPlace[],
   host: string,
 ): string {
   const address = (port: number): string => JSON.stringify(hostAndPort(host, port));
   const { peer, client, admin, http } = self.ports;
-  return `# Configuration of one validator, made by "quaestor init". All other fields have defaults: configs/validator.yaml of
+  const key =
+    role === 'observer'
+      ? ''
+      : `key:
+  file: key/validator.key
+  passwordFile: key/validator.password
+
+`;
+  return `# Configuration of one ${role}, made by "quaestor init". All other fields have defaults: configs/validator.yaml of
 # the software explains every one. Relative paths start at the folder of this file.
+role: ${role}
 validator: ${self.id}
 dataDir: data
 
@@ -32,14 +43,10 @@ listen:
   http: ${JSON.stringify(hostAndPort('127.0.0.1', http))}
 
 tls:
-  peer: { ca: tls/ca.pem, cert: tls/validator.pem, key: tls/validator-key.pem }
-  client: { ca: tls/ca.pem, cert: tls/validator.pem, key: tls/validator-key.pem }
+  peer: { ca: tls/ca.pem, cert: tls/${role}.pem, key: tls/${role}-key.pem }
+  client: { ca: tls/ca.pem, cert: tls/${role}.pem, key: tls/${role}-key.pem }
 
-key:
-  file: key/validator.key
-  passwordFile: key/validator.password
-
-log:
+${key}log:
   level: info
   format: pretty
 `;

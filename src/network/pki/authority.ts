@@ -66,7 +66,7 @@ export async function createAuthority(network: string, validity: Validity): Prom
   return { certificatePem: pem(certificate), privateKeyPem: await exportKey(keys.privateKey) };
 }
 
-/** Makes a key and issues a certificate for it: for servers and clients when it is a validator's, else for clients. */
+/** Makes a key and issues a certificate for it: for servers and clients when it is a validator's or an observer's, else for clients. */
 export async function issueCertificate(
   authority: KeyAndCertificate,
   subject: CertificateSubject,
@@ -138,7 +138,8 @@ async function issue(
 ): Promise<string> {
   const issuer = new X509Certificate(firstPem(authority.certificatePem));
   const usages: Usage[] = [ExtendedKeyUsage.clientAuth];
-  if (subject.identity.role === 'validator') usages.push(ExtendedKeyUsage.serverAuth);
+  const { role } = subject.identity;
+  if (role === 'validator' || role === 'observer') usages.push(ExtendedKeyUsage.serverAuth);
   const extensions: Extension[] = [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),

@@ -55,20 +55,38 @@ export function encodeTransactionsFrame(envelopes: readonly Uint8Array[]): Buffe
 
 /** A frame with a Status. */
 export function encodeStatusFrame(status: PeerStatus): Buffer {
-  const changing = status.viewChangeInProgress ? 1 : 0;
-  const content =
-    integerSize(status.view) +
-    integerSize(changing) +
-    integerSize(status.committedHeight) +
-    integerSize(status.stableCheckpointHeight);
+  const content = statusSize(status);
   const frame = fieldSize(content);
-  return new Writer(fieldSize(frame))
-    .header(batchFrames, frame)
-    .header(field.status, content)
+  const writer = new Writer(fieldSize(frame)).header(batchFrames, frame).header(field.status, content);
+  return writeStatus(writer, status).bytes;
+}
+
+/** Bytes of the content of a Status. */
+export function statusSize(status: PeerStatus): number {
+  return (
+    integerSize(status.view) +
+    integerSize(status.viewChangeInProgress ? 1 : 0) +
+    integerSize(status.committedHeight) +
+    integerSize(status.stableCheckpointHeight)
+  );
+}
+
+/** Writes the content of a Status. */
+export function writeStatus(writer: Writer, status: PeerStatus): Writer {
+  return writer
     .integer(1, status.view)
-    .integer(2, changing)
+    .integer(2, status.viewChangeInProgress ? 1 : 0)
     .integer(3, status.committedHeight)
-    .integer(4, status.stableCheckpointHeight).bytes;
+    .integer(4, status.stableCheckpointHeight);
+}
+
+/** Bytes of the content of a TransactionBatch. */
+export const transactionsSize = (envelopes: readonly Uint8Array[]): number => listSize(envelopes);
+
+/** Writes the content of a TransactionBatch. */
+export function writeTransactions(writer: Writer, envelopes: readonly Uint8Array[]): Writer {
+  for (const envelope of envelopes) writer.field(1, envelope);
+  return writer;
 }
 
 /** A frame with a FetchBodies. */
@@ -153,7 +171,8 @@ function decodeEvidence(content: Buffer): Buffer {
   return Buffer.from(notEmpty(content));
 }
 
-function decodeTransactions(reader: Reader): readonly Uint8Array[] {
+/** Content of a TransactionBatch. Throws MalformedError. */
+export function decodeTransactions(reader: Reader): readonly Uint8Array[] {
   const envelopes: Uint8Array[] = [];
   while (!reader.atEnd()) {
     if (reader.tag() !== bytesTag(1)) throw new MalformedError('relayed transactions have an unknown field');
@@ -164,7 +183,8 @@ function decodeTransactions(reader: Reader): readonly Uint8Array[] {
   return envelopes;
 }
 
-function decodeStatus(reader: Reader): PeerStatus {
+/** Content of a Status. Throws MalformedError. */
+export function decodeStatus(reader: Reader): PeerStatus {
   let view = 0;
   let changing = 0;
   let committed = 0;

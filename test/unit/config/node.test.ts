@@ -147,7 +147,6 @@ tls: { peer: { ca: a, cert: b, key: c } }
       'dataDir',
       'network',
       'tls',
-      'key',
     ]);
   });
 

@@ -220,7 +220,7 @@ describe('fetching blocks', () => {
     [1, 0],
   ])('gives %i the blocks of %i', async (by, from) => {
     await connected(2, () => ({
-      handlers: { serveBlocks: (_, fromHeight, maxBlocks) => serve(fromHeight, maxBlocks) },
+      handlers: { serveBlocks: (fromHeight, maxBlocks) => serve(fromHeight, maxBlocks) },
     }));
     const fetched = await collect(from, by);
     expect(fetched.map(({ certificate }) => certificate.height)).toEqual(
@@ -291,7 +291,7 @@ describe('fetching blocks', () => {
     let finished = false;
     await connected(2, () => ({
       handlers: {
-        serveBlocks: async function* (_, fromHeight, maxBlocks) {
+        serveBlocks: async function* (fromHeight, maxBlocks) {
           try {
             for (;;) yield* serve(fromHeight, maxBlocks);
           } finally {

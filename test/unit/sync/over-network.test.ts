@@ -14,7 +14,7 @@ describe('a catch-up over real connections', () => {
     const { blocks, ...chain } = certifiedChain(300, { envelopesPerBlock: 20, envelopeBytes: 300 });
     consortium = await makeConsortium(4, (index) => ({
       handlers: {
-        serveBlocks: async function* (_, fromHeight, maxBlocks): AsyncGenerator<FetchedBlock> {
+        serveBlocks: async function* (fromHeight, maxBlocks): AsyncGenerator<FetchedBlock> {
           for (const block of blocks.slice(fromHeight - 1, fromHeight - 1 + maxBlocks)) {
             if (index === 2 && fromHeight > 20) void consortium.node(2).network.stop();
             await Promise.resolve();
