@@ -30,6 +30,7 @@ import {
   asHeight,
   asValidatorIndex,
   asView,
+  equalBytes,
   limits,
   quorumOf,
 } from '../../src/types/index.js';
@@ -166,10 +167,12 @@ class HostileLife {
           this.#timers.delete(effect.timer);
           break;
         case 'execute': {
-          const { digest } = effect.block;
+          const { digest, header } = effect.block;
           const outcome = this.#random.pick(['valid', 'valid', 'valid', 'invalid', 'refused'] as const);
-          // A block that came with a certificate has the certified roots, or the replica stops.
-          this.#answers.push({ kind: 'executed', digest, outcome: effect.fresh ? outcome : 'valid' });
+          // No execution gives the set that some of the headers announce: the replica stops when one is certified.
+          const keepsSet = equalBytes(header.nextValidatorSetHash, this.#config.validatorSetHash);
+          const judged = effect.fresh ? outcome : 'valid';
+          this.#answers.push({ kind: 'executed', digest, outcome: keepsSet ? judged : 'invalid' });
           break;
         }
         case 'commit':
