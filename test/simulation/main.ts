@@ -7,10 +7,12 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { installNativeSha256 } from '../../src/crypto/native/sha256.js';
-import type { SimulationOptions } from './options.js';
+import { optionsOf, type SimulationOptions } from './options.js';
+import { diagram } from './diagram.js';
 import { runPool, type Job } from './pool.js';
 import { regressions } from './regressions.js';
 import { report, simulate } from './run.js';
+import { shrink } from './shrink.js';
 import { Summary } from './summary.js';
 
 const { values } = parseArgs({
@@ -24,12 +26,17 @@ const { values } = parseArgs({
     regressions: { type: 'boolean', default: false },
     /** Parts of the options of all simulations, in JSON: those that a failure prints. */
     options: { type: 'string', default: '{}' },
+    /** Makes the simulation of `--count 1` smaller when it fails. */
+    shrink: { type: 'boolean', default: false },
     /** Ends with the first failure. */
     stop: { type: 'boolean', default: false },
     /** A file that gets the coverage and the hash of all traces, for tests. */
     json: { type: 'string' },
   },
 });
+
+/** Failures that are made smaller at the end. */
+const maxShrunk = 3;
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -43,14 +50,29 @@ const count = values.regressions
     ? Infinity
     : Number(values.count);
 
+/** Prints a failure once more as small as it can be made, with a diagram of its last messages. */
+async function explain(seed: number, failure: string): Promise<void> {
+  print(`\nseed ${seed}, made smaller:`);
+  const smaller = await shrink(optionsOf(seed, options), failure);
+  const result = await simulate(seed, smaller, 2000);
+  for (const line of diagram(result.outcome.trace.lines(), smaller.validators)) print(line);
+  print(
+    `again, smaller: npm run simulate -- --seed ${seed} --count 1 --options '${JSON.stringify(smaller)}'`,
+  );
+  print(`seed ${seed}: ${result.outcome.failure ?? 'does not fail any more'}`);
+}
+
 async function one(): Promise<void> {
   installNativeSha256();
   const result = await simulate(first, options, traceLines);
   print(report(result, traceLines));
-  process.exitCode = result.outcome.failure === undefined ? 0 : 1;
+  const { failure } = result.outcome;
+  if (failure !== undefined && values.shrink) await explain(first, failure);
+  process.exitCode = failure === undefined ? 0 : 1;
 }
 
 async function many(): Promise<void> {
+  installNativeSha256();
   const startedMs = Date.now();
   const endMs = startedMs + Number(values.minutes) * 60_000;
   const summary = new Summary();
@@ -73,6 +95,8 @@ async function many(): Promise<void> {
     },
   });
   print(summary.text((Date.now() - startedMs) / 1000));
+  for (const { seed, failure } of summary.failures.slice(0, maxShrunk))
+    if (failure !== undefined && !values.regressions) await explain(seed, failure);
   if (values.json !== undefined) {
     const { coverage, traceHash, done, blocks } = summary;
     writeFileSync(values.json, JSON.stringify({ coverage, traceHash, done, blocks }));

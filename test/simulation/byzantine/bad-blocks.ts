@@ -48,12 +48,13 @@ function spoil({ random }: Villain, header: BlockHeader, hashes: readonly Hash[]
     header: { ...header, transactionsRoot: merkleRoot(list), transactionCount: list.length },
     hashes: list,
   });
+  const otherSet = asHash(random.bytes(32));
   return random.pick<Bad>([
     { header: { ...header, stateRoot: asHash(random.bytes(32)) }, hashes },
     { header: { ...header, resultsRoot: asHash(random.bytes(32)) }, hashes },
     { header: { ...header, prevHash: asDigest(random.bytes(32)) }, hashes },
     { header: { ...header, nextValidatorSetHash: asHash(random.bytes(32)) }, hashes },
-    { header: { ...header, validatorSetHash: asHash(random.bytes(32)) }, hashes },
+    { header: { ...header, validatorSetHash: otherSet, nextValidatorSetHash: otherSet }, hashes },
     { header: { ...header, timeMs: header.timeMs - random.pick([1, 1000, 10_000_000]) }, hashes },
     { header: { ...header, timeMs: header.timeMs + random.pick([900, 5000, 10_000_000]) }, hashes },
     { header: { ...header, view: asView(header.view + 1) }, hashes },

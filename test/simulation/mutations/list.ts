@@ -145,22 +145,6 @@ export const mutations: readonly Mutation[] = [
     { strategies: ['lyingHistory'] },
   ),
   // Judging proposals.
-  {
-    name: 'the link to the block below is not checked',
-    strategies: ['badBlocks'],
-    edits: [
-      {
-        file: `${consensus}/proposals.ts`,
-        find: "equalBytes(block.header.prevHash, parent.digest) ? undefined : 'link';",
-        replace: 'block.header.height > 0 || parent.timeMs > 0 ? undefined : undefined;',
-      },
-      {
-        file: `${consensus}/proposals.ts`,
-        find: 'if (!equalBytes(known.block.header.prevHash, parent.digest)) {',
-        replace: 'if (known.block.header.height < 0) {',
-      },
-    ],
-  },
   one(
     'roots are not compared',
     'src/node/proposals.ts',
