@@ -55,7 +55,7 @@ function spoil({ random }: Villain, header: BlockHeader, hashes: readonly Hash[]
     { header: { ...header, prevHash: asDigest(random.bytes(32)) }, hashes },
     { header: { ...header, nextValidatorSetHash: asHash(random.bytes(32)) }, hashes },
     { header: { ...header, validatorSetHash: otherSet, nextValidatorSetHash: otherSet }, hashes },
-    { header: { ...header, timeMs: header.timeMs - random.pick([1, 1000, 10_000_000]) }, hashes },
+    { header: { ...header, timeMs: header.timeMs - random.pick([1, 300, 300, 1000, 10_000_000]) }, hashes },
     { header: { ...header, timeMs: header.timeMs + random.pick([900, 5000, 10_000_000]) }, hashes },
     { header: { ...header, view: asView(header.view + 1) }, hashes },
     { header: { ...header, height: asHeight(header.height + 1) }, hashes },
