@@ -59,6 +59,8 @@ export async function startDriverNet(
   disks: readonly MemoryDisk[] = keys.map(() => new MemoryDisk()),
   settings: ReplicaSettings = testSettings,
   nextKeys: readonly (TestKey | undefined)[] = [],
+  /** What stands between a replica and its store. */
+  watch: (store: Store, index: number) => Store = (store) => store,
 ): Promise<{ readonly replicas: readonly TestReplica[]; stop(): Promise<void> }> {
   const replicas: TestReplica[] = [];
   const verifier = createVerifierPool({ threads: 0 });
@@ -97,7 +99,7 @@ export async function startDriverNet(
       validator: `v${index}`,
     });
     if (!opened.ok) throw opened.error;
-    const store = opened.value;
+    const store = watch(opened.value, index);
     const peers: PeerPort = {
       sendConsensus: (to, bytes) =>
         tell(index, to, (target, place) => void target.driver.receiveConsensus(place, bytes)),

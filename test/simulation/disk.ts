@@ -60,6 +60,8 @@ export interface StoreHooks {
   wrote(kind: string, entries: readonly LogEntry[]): void;
   /** Entries are on the disk. */
   logged(entries: readonly LogEntry[]): void;
+  /** The log was read, as a process starts. */
+  readLog(entries: readonly LogEntry[]): void;
 }
 
 /** A store that tells what is written and whose reads take time. */
@@ -85,7 +87,15 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
       await store.appendLog(entries);
       hooks.logged(entries);
     },
-    readLog: () => store.readLog(),
+    readLog() {
+      const read = store.readLog();
+      // Heard before the process goes on, and without a turn of its own.
+      void read.then(
+        (entries) => hooks.readLog(entries),
+        () => undefined,
+      );
+      return read;
+    },
     block: (height) => slow(() => store.block(height)),
     header: (height) => slow(() => store.header(height)),
     locate: (txId) => slow(() => store.locate(txId)),

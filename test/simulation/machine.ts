@@ -29,6 +29,10 @@ export interface MachineHooks {
   wrote(machine: Machine, entries: readonly LogEntry[]): void;
   /** Entries are on the disk. */
   logged(machine: Machine, entries: readonly LogEntry[]): void;
+  /** The same, of what this process has written itself. */
+  appended(machine: Machine, entries: readonly LogEntry[]): void;
+  /** A process has read its log. */
+  readLog(machine: Machine, entries: readonly LogEntry[]): void;
   evidence(machine: Machine, evidence: Evidence): void;
   viewStarted(machine: Machine, view: number): void;
   /** It joins others in asking for a view. */
@@ -233,7 +237,12 @@ export class Machine {
         if (process.alive) hooks.wrote(this, entries);
       },
       logged: (entries) => {
-        if (process.alive) hooks.logged(this, entries);
+        if (!process.alive) return;
+        hooks.logged(this, entries);
+        hooks.appended(this, entries);
+      },
+      readLog: (entries) => {
+        if (process.alive) hooks.readLog(this, entries);
       },
     });
     // What the process before has written may have reached the disk without its knowing.

@@ -2,6 +2,7 @@
 import { genesisChainId, seedHashTables } from '../../src/ledger/index.js';
 import type { Evidence, Genesis } from '../../src/codec/model.js';
 import { decodeConsensusMessage } from '../../src/codec/index.js';
+import type { BlockCommit, LogEntry, StoredBlock } from '../../src/storage/types.js';
 import { asValidatorIndex, equalBytes } from '../../src/types/index.js';
 import { Checker, type Fork } from './checker.js';
 import { Clients, type Order } from './clients.js';
@@ -38,6 +39,14 @@ export interface Outcome {
   readonly trace: Trace;
 }
 
+/** Hears what becomes durable where, as it does. */
+export interface Witness {
+  logged(validator: number, entries: readonly LogEntry[]): void;
+  committed(validator: number, commit: BlockCommit): void;
+  /** A process reads its log and its last block. */
+  started(validator: number, log: readonly LogEntry[], last: StoredBlock | undefined): void;
+}
+
 /** What a scenario that is written by hand has to work with, and what it is told. */
 export interface Stage {
   readonly time: VirtualTime;
@@ -47,6 +56,7 @@ export interface Stage {
   readonly evidence: readonly Evidence[];
   durable?: (validator: number, height: number) => void;
   viewStarted?: (validator: number, view: number) => void;
+  witness?: Witness;
 }
 
 /** More than any sound simulation needs. */
@@ -245,7 +255,9 @@ export class World {
       deciding: (machine, commit) => {
         if (of(machine)) this.#checker.deciding(machine.index, commit);
       },
-      durable: (machine, { block }) => {
+      durable: (machine, commit) => {
+        this.stage.witness?.committed(machine.index, commit);
+        const { block } = commit;
         const { height, digest, envelopes } = block;
         this.#trace.add(
           this.#time.nowMs,
@@ -277,6 +289,8 @@ export class World {
       logged: (machine, entries) => {
         if (of(machine)) this.#checker.logged(machine.index, entries);
       },
+      appended: (machine, entries) => this.stage.witness?.logged(machine.index, entries),
+      readLog: (machine, entries) => this.#readLog(machine, entries),
       joins: (machine, view) => {
         if (of(machine)) this.#checker.joins(machine.index, view);
       },
@@ -297,6 +311,17 @@ export class World {
       },
       count: (what) => this.#count(what),
     };
+  }
+
+  #readLog({ index, store }: Machine, entries: readonly LogEntry[]): void {
+    const { witness } = this.stage;
+    const height = store?.head()?.height;
+    if (witness === undefined || store === undefined || height === undefined) return;
+    store.block(height).then(
+      (last) => witness.started(index, entries, last),
+      // The replica comes upon it as well.
+      () => undefined,
+    );
   }
 
   #send(machine: Machine, to: number | 'all', packet: Packet): void {
