@@ -5,8 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { useSha256 } from '../../src/crypto/index.js';
 import { installNativeSha256 } from '../../src/crypto/native/index.js';
-import { simulate } from '../simulation/run.js';
-import { witnessOf } from './witness.js';
+import { conformanceOf } from './witness.js';
 
 const firstSeed = Number(process.env['QUAESTOR_TEST_SEED'] ?? 20_000);
 const runs = Number(process.env['QUAESTOR_TEST_RUNS'] ?? 15);
@@ -19,11 +18,9 @@ describe('the running code', () => {
   it('takes only steps that the specification allows, in simulated networks', async () => {
     const steps = new Map<string, number>();
     for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
-      const { conformance, make } = witnessOf();
-      await simulate(seed, {}, undefined, make);
-      const { deviation } = conformance();
+      const { deviation, steps: taken } = await conformanceOf(seed);
       if (deviation !== undefined) throw new Error(`seed ${seed}: ${JSON.stringify(deviation)}`);
-      for (const [kind, count] of conformance().steps) steps.set(kind, (steps.get(kind) ?? 0) + count);
+      for (const [kind, count] of taken) steps.set(kind, (steps.get(kind) ?? 0) + count);
     }
     process.stdout.write(
       `specification: ${runs} simulations from seed ${firstSeed} conform: ${[...steps].map(([kind, count]) => `${count} ${kind}`).join(', ')}\n`,

@@ -50,7 +50,9 @@ beforeAll(async () => {
   for (let seed = 20_000; seed < 20_200; seed++) {
     const journal = new Journal();
     const given = { validators: 4, byzantine: [] };
-    const { options: simulated, outcome } = await simulate(seed, given, undefined, () => journal);
+    const { options: simulated, outcome } = await simulate(seed, given, undefined, (stage) => {
+      stage.witness = journal;
+    });
     if (outcome.failure !== undefined || !isEventful(journal)) continue;
     entries = journal.entries;
     options = { n: 4, faulty: [], pipelineWindow: simulated.parameters.pipelineWindowBlocks };

@@ -1,26 +1,21 @@
 /** Judges what a simulated network writes. */
-import type { SimulationOptions } from '../simulation/options.js';
-import type { Witness } from '../simulation/world.js';
+import { optionsOf, type SimulationOptions } from '../simulation/options.js';
+import { simulate } from '../simulation/run.js';
 import { Conformance } from './conformance.js';
 
-/** A witness for one simulation, and what it found. */
-export function witnessOf(): {
-  readonly make: (options: SimulationOptions) => Witness;
-  readonly conformance: () => Conformance;
-} {
-  let conformance: Conformance | undefined;
-  return {
-    make: ({ validators, byzantine, parameters }) => {
-      conformance = new Conformance({
-        n: validators,
-        faulty: byzantine.map(({ index }) => index),
-        pipelineWindow: parameters.pipelineWindowBlocks,
-      });
-      return conformance;
-    },
-    conformance: () => {
-      if (conformance === undefined) throw new Error('the simulation has not started');
-      return conformance;
-    },
-  };
+/** Runs the simulation of a seed, and holds it against the specification. */
+export async function conformanceOf(
+  seed: number,
+  given: Partial<SimulationOptions> = {},
+): Promise<Conformance> {
+  const { validators, byzantine, parameters } = optionsOf(seed, given);
+  const conformance = new Conformance({
+    n: validators,
+    faulty: byzantine.map(({ index }) => index),
+    pipelineWindow: parameters.pipelineWindowBlocks,
+  });
+  await simulate(seed, given, undefined, (stage) => {
+    stage.witness = conformance;
+  });
+  return conformance;
 }
