@@ -1,0 +1,146 @@
+/**
+ * How long a replica that was away needs, against the floor: reading and checking the same blocks with nothing else
+ * running, or copying and hashing the bytes of the state.
+ * node .ci/run-ts.mjs test/bench/catch-up.ts [blocks] [transactions a block] [accounts]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { firstValidatorSet } from '../../src/codec/index.js';
+import { StateTree, sha256, stateKeyPath, validatorSetHash } from '../../src/crypto/index.js';
+import { createVerifierPool, installNativeSha256 } from '../../src/crypto/native/index.js';
+import { genesisChainId } from '../../src/ledger/index.js';
+import { systemClock } from '../../src/node/clock.js';
+import { createReplicaOn } from '../../src/node/replica.js';
+import { serveBlocks, serveState } from '../../src/node/serve-peers.js';
+import { openInstall, openStore, targetOf, type Store } from '../../src/storage/index.js';
+import { copyState, verifyBlock } from '../../src/sync/index.js';
+import { asHeight, asValidatorIndex, asView } from '../../src/types/index.js';
+import { patientSettings, silentObserver } from '../helpers/driver-net.js';
+import { ExecutedChain } from '../helpers/executed-chain.js';
+import { testGenesis } from '../helpers/fake-ledger.js';
+
+const [blocks = 1000, perBlock = 20, accounts = 50_000] = process.argv.slice(2).map(Number);
+installNativeSha256();
+const dir = await mkdtemp(join(tmpdir(), 'quaestor-catch-up-'));
+const { genesis, validatorKeys } = testGenesis(4, accounts);
+const chainId = genesisChainId(genesis);
+const place = (name: string) => ({
+  dir: join(dir, name),
+  engine: 'auto' as const,
+  chainId,
+  validator: 'v3',
+  createIfMissing: true,
+});
+async function storeAt(name: string): Promise<Store> {
+  const opened = await openStore(place(name));
+  if (!opened.ok) throw opened.error;
+  return opened.value;
+}
+const full = await storeAt('full');
+const chain = await ExecutedChain.create({
+  store: full,
+  genesis,
+  keys: validatorKeys,
+  transactionsPerBlock: perBlock,
+  payee: (number) => `X${String(number % accounts).padStart(5, '0')}`,
+});
+await chain.append(blocks);
+const verifier = createVerifierPool({ threads: 1 });
+const validatorSet = firstValidatorSet(genesis.validators);
+const electorate = { chainId, validatorSet, validatorSetHash: validatorSetHash(validatorSet) };
+const seconds = async (work: () => Promise<unknown>): Promise<number> => {
+  const startMs = performance.now();
+  await work();
+  return (performance.now() - startMs) / 1000;
+};
+
+const floor = await seconds(async () => {
+  for await (const block of serveBlocks(full, asHeight(1), blocks)) {
+    const { height } = block.certificate;
+    const checked = await verifyBlock(block, height, electorate, verifier);
+    if (!checked.ok) throw new Error(checked.error);
+  }
+});
+
+const behind = await storeAt('behind');
+const halts: string[] = [];
+const ignore = (): void => undefined;
+const { driver } = await createReplicaOn({
+  genesis,
+  self: asValidatorIndex(3),
+  settings: { ...patientSettings, treeBytes: 64 * 1024 * 1024 },
+  ports: {
+    clock: systemClock,
+    store: behind,
+    peers: {
+      sendConsensus: ignore,
+      sendStatus: ignore,
+      relayTransactions: ignore,
+      requestBodies: ignore,
+      sendBodies: ignore,
+      sendEvidence: ignore,
+      connected: () => [0, 1, 2].map(asValidatorIndex),
+    },
+    verifier,
+    signer: validatorKeys[3],
+  },
+  blocks: { fetchBlocks: (_peer, { fromHeight, maxBlocks }) => serveBlocks(full, fromHeight, maxBlocks) },
+  observer: silentObserver(halts),
+});
+driver.start();
+const caughtUp = await seconds(async () => {
+  const status = {
+    view: asView(0),
+    viewChangeInProgress: false,
+    committedHeight: asHeight(blocks),
+    stableCheckpointHeight: asHeight(0),
+  };
+  for (const peer of [0, 1, 2].map(asValidatorIndex)) driver.receiveStatus(peer, status);
+  while ((behind.head()?.height ?? 0) < blocks && halts.length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
+if (halts.length > 0) throw new Error(halts.join('\n'));
+await driver.stop();
+
+let stateBytes = 0;
+const reference = await seconds(async () => {
+  const all = await full.stateRange({ prefix: '', height: asHeight(blocks), limit: 10_000_000 });
+  for (const { key, value } of all) {
+    stateBytes += key.length + value.length;
+    stateKeyPath(key);
+    sha256(Uint8Array.from(value));
+  }
+});
+const opened = await openInstall(place('copy'));
+if (!opened.ok) throw opened.error;
+const install = opened.value;
+const tree = new StateTree({ maxBytes: 64 * 1024 * 1024 });
+const header = await full.header(asHeight(blocks));
+if (header === undefined) throw new Error('the last block is there');
+const copied = await seconds(async () => {
+  await install.begin(targetOf(header));
+  const source = {
+    fetchState: (
+      _peer: number,
+      { height, from, until }: { height: typeof header.height; from: Uint8Array; until: Uint8Array },
+    ) => serveState(full, tree, height, { from, until }),
+  };
+  const end = await copyState({
+    sink: install,
+    source,
+    peers: [0, 1, 2].map(asValidatorIndex),
+    clock: systemClock,
+  });
+  if (end !== 'complete') throw new Error(end);
+  await install.finish({ log: [], evidence: [] });
+});
+process.stdout.write(
+  `${full.engine}, ${blocks} blocks of ${perBlock}: reading and checking ${floor.toFixed(2)} s, catching up ` +
+    `${caughtUp.toFixed(2)} s (${(caughtUp / floor).toFixed(2)} times)\n` +
+    `state of ${accounts} accounts, ${stateBytes} bytes: reading, copying and hashing ${reference.toFixed(2)} s, ` +
+    `copying with proofs ${copied.toFixed(2)} s (${(copied / reference).toFixed(2)} times)\n`,
+);
+await Promise.all([full.close(), behind.close(), install.close(), verifier.close()]);
+await rm(dir, { recursive: true, force: true });
