@@ -12,8 +12,8 @@ import {
   type TxId,
 } from '../types/index.js';
 import type { Entry } from './entry.js';
+import { ExpiryIndex } from './expiry-index.js';
 import { hashKey } from './hash-key.js';
-import { List } from './list.js';
 import { MemberQueues } from './member-queues.js';
 import { RelayQueue } from './relay-queue.js';
 import {
@@ -39,8 +39,8 @@ export class Mempool {
   readonly #byKey = new Map<string, Entry>();
   readonly #members = new MemberQueues();
   readonly #relay: RelayQueue;
-  /** Counted entries by the last height at which they may be in a block. */
-  readonly #expiry = new Map<Height, List<Entry>>();
+  /** Counted entries. */
+  readonly #expiry: ExpiryIndex;
   /** Blocks in flight by digest. */
   readonly #blocks = new Map<string, readonly Entry[]>();
   readonly #refused = new Map<AdmitRefusalCode, number>();
@@ -61,6 +61,7 @@ export class Mempool {
   constructor(options: MempoolOptions) {
     this.#options = options;
     this.#committedHeight = options.committedHeight;
+    this.#expiry = new ExpiryIndex(options.committedHeight);
     invariant(options.relayAgainMs > 0, 'relays are repeated after some time, not at once');
     this.#relay = new RelayQueue(options.relayAgainMs);
   }
@@ -350,13 +351,7 @@ export class Mempool {
 
   /** Takes responsibility for an entry: counts it towards the bounds, and keeps it until it is settled or expired. */
   #charge(entry: Entry): void {
-    const lastHeight = entry.transaction.payload.validUntilHeight;
-    let list = this.#expiry.get(lastHeight);
-    if (list === undefined) {
-      list = new List();
-      this.#expiry.set(lastHeight, list);
-    }
-    entry.expiryNode = list.push(entry);
+    this.#expiry.add(entry);
     entry.counted = true;
     this.#byKey.set(entry.idempotencyKey, entry);
     entry.member.count++;
@@ -373,12 +368,7 @@ export class Mempool {
     if (this.#byTxId.get(entry.txKey) === entry) this.#byTxId.delete(entry.txKey);
     this.#members.remove(entry);
     this.#relay.remove(entry);
-    if (entry.expiryNode !== undefined) {
-      const { list } = entry.expiryNode;
-      list.remove(entry.expiryNode);
-      entry.expiryNode = undefined;
-      if (list.size === 0) this.#expiry.delete(entry.transaction.payload.validUntilHeight);
-    }
+    this.#expiry.remove(entry);
     if (entry.counted) {
       this.#byKey.delete(entry.idempotencyKey);
       entry.member.count--;
@@ -413,19 +403,10 @@ export class Mempool {
 
   #evictExpired(height: Height): CheckedTransaction[] {
     const expired: CheckedTransaction[] = [];
-    const heights =
-      height - this.#committedHeight > this.#expiry.size
-        ? [...this.#expiry.keys()].filter((last) => last <= height)
-        : Array.from({ length: height - this.#committedHeight }, (_, index) =>
-            asHeight(this.#committedHeight + 1 + index),
-          );
-    for (const last of heights) {
-      const list = this.#expiry.get(last);
-      for (let node = list?.first; node !== undefined; node = list?.first) {
-        expired.push(node.value.transaction);
-        this.#remove(node.value);
-      }
-    }
+    this.#expiry.sweep(height, (entry) => {
+      expired.push(entry.transaction);
+      this.#remove(entry);
+    });
     return expired;
   }
 
