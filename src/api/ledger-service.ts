@@ -7,6 +7,7 @@ import { getBlock, getStatus, getTransaction } from './reads.js';
 import { submitStream, type SubmitStreamContext } from './submit-stream.js';
 import { submit } from './submit.js';
 import { subscribe, type SubscribeContext } from './subscribe.js';
+import { getValidators } from './validators.js';
 
 const anyone: readonly CallerRole[] = ['member', 'operator', 'validator'];
 const members: readonly CallerRole[] = ['member'];
@@ -34,6 +35,7 @@ export function ledgerHandlers(
       subscribe(context, request, call, info),
     ),
     GetStatus: read('GetStatus', () => Promise.resolve(getStatus(reads))),
+    GetValidators: read('GetValidators', (request) => getValidators(reads, request)),
     GetTransaction: read('GetTransaction', (request) => getTransaction(reads, request)),
     GetBlock: read('GetBlock', (request) => getBlock(reads, request)),
     GetAccount: read('GetAccount', (request) => accounts.getAccount(request)),

@@ -12,6 +12,7 @@ import { RequestError, VerificationError } from './errors.js';
 import type { EndpointPool } from './pool.js';
 import { checkedBlock, type Block } from './reads.js';
 import { reasons } from './reasons.js';
+import { judgeFollowing } from './follow-validators.js';
 import { valid, type Verifier } from './verifier.js';
 
 export interface FollowOptions {
@@ -58,8 +59,12 @@ export async function* followBlocks(
       for await (const message of stream as AsyncIterable<SubscribeResponse__Output>) {
         watch.heard();
         if (message.block !== null && message.block !== undefined) {
-          const block = await checkedBlock(verifier, message.block, transactions, endpoint.address);
-          checkPlace(verifier, block, next, previous, endpoint.address);
+          const sent = message.block;
+          const block = await judgeFollowing(endpoint, verifier, signal, async () => {
+            const checked = await checkedBlock(verifier, sent, transactions, endpoint.address);
+            checkPlace(verifier, checked, next, previous, endpoint.address);
+            return checked;
+          });
           previous = block;
           next = asHeight(block.header.height + 1);
           progressed = true;

@@ -52,6 +52,7 @@ import {
   type FinalTransaction,
   type SignedTransaction,
 } from './transactions.js';
+import { judgeFollowing } from './follow-validators.js';
 import { Verifier } from './verifier.js';
 
 export interface ClientOptions {
@@ -177,7 +178,7 @@ export class QuaestorClient {
       pool: this.#pool,
       verifier: this.#verifyReceipts ? this.#verifier : undefined,
       closing: this.#closing.signal,
-      refusalsNeeded: Math.min(validators, faultyOf(this.#verifier.genesis.validators.length) + 1),
+      refusalsNeeded: Math.min(validators, faultyOf(this.#verifier.validatorSet.validators.length) + 1),
       submitAlone: (transaction: SignedTransaction, timeoutMs: number, signal: AbortSignal) =>
         this.submit(transaction, { timeoutMs, signal }),
       sawHeight: (height: number) => this.#saw(height),
@@ -403,7 +404,9 @@ export class QuaestorClient {
         });
       }
       try {
-        const accepted = await accept(answer.response, endpoint.address);
+        const accepted = await judgeFollowing(endpoint, this.#verifier, limits.signal, () =>
+          accept(answer.response, endpoint.address),
+        );
         return accepted === 'behind' ? 'other' : { done: accepted };
       } catch (error) {
         if (!(error instanceof VerificationError)) throw error;

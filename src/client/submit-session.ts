@@ -20,6 +20,7 @@ import { reasons } from './reasons.js';
 import { isFinalRefusal, RefusalChecks, type Pending } from './refusal-checks.js';
 import type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
+import { followValidators, isOfUnknownSet } from './follow-validators.js';
 import { receiptReader, type Verifier } from './verifier.js';
 
 /** What a session works with. */
@@ -235,6 +236,7 @@ export class SubmitManySession {
     const seen = { progress: false };
     let writable = true;
     let scheduled = false;
+    let unknownSet: unknown;
     const send = (): void => {
       scheduled = false;
       while (writable && this.#unsent.length > 0) writable = stream.write(this.#nextBatch());
@@ -259,7 +261,8 @@ export class SubmitManySession {
         endpoint.succeeded();
         if (this.#done()) stream.end();
       } catch (error) {
-        if (error instanceof VerificationError) endpoint.lied(error, Date.now());
+        if (isOfUnknownSet(error)) unknownSet = error;
+        else if (error instanceof VerificationError) endpoint.lied(error, Date.now());
         else this.#fail(error);
         endStream();
       }
@@ -290,8 +293,21 @@ export class SubmitManySession {
     stream.on('error', () => undefined);
     stream.cancel();
     if (this.#done() || this.#failure !== undefined) return;
+    if (unknownSet !== undefined && (await this.#follows(endpoint))) return;
     if (!seen.progress) endpoint.failed(Date.now());
     this.#pool.leave(endpoint);
+  }
+
+  /** Whether a validator that sent something of an unknown validator set proved that set. One that does not, lied. */
+  async #follows(endpoint: Endpoint): Promise<boolean> {
+    if (this.#verifier === undefined) return false;
+    try {
+      return await followValidators(endpoint, this.#verifier, this.#signal);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      endpoint.lied(error, Date.now());
+      return false;
+    }
   }
 
   /** Failures that no other validator would answer otherwise end it all. */

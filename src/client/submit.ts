@@ -20,6 +20,7 @@ import {
 import type { EndpointPool } from './pool.js';
 import { reasons } from './reasons.js';
 import type { FinalTransaction, SignedTransaction } from './transactions.js';
+import { judgeFollowing } from './follow-validators.js';
 import { receiptReader, type Verifier } from './verifier.js';
 
 const submitMethod: UnaryMethod<SubmitRequest, SubmitResponse__Output> = (client, ...rest) =>
@@ -42,7 +43,8 @@ export async function submit(
     const answer = await endpoint.call(submitMethod, request, deadlineMs, limits.signal);
     if ('failure' in answer) return answers.failure(endpoint, answer.failure);
     try {
-      return { done: answers.receipt(endpoint, answer.response) };
+      const judge = (): FinalTransaction => answers.receipt(endpoint, answer.response);
+      return { done: await judgeFollowing(endpoint, verifier, limits.signal, judge) };
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
       endpoint.lied(error, Date.now());
@@ -75,7 +77,7 @@ class Answers {
     this.#verify = verify;
     this.#transaction = transaction;
     this.#verifier = verifier;
-    this.#refusalsNeeded = Math.min(endpoints, faultyOf(verifier.genesis.validators.length) + 1);
+    this.#refusalsNeeded = Math.min(endpoints, faultyOf(verifier.validatorSet.validators.length) + 1);
   }
 
   receipt(endpoint: Endpoint, response: SubmitResponse__Output): FinalTransaction {

@@ -8,7 +8,10 @@ import {
   type CommitCertificate,
   type Genesis,
   type Receipt,
+  firstValidatorSet,
   type StateProof,
+  type ValidatorSet,
+  type ValidatorSetChange,
 } from '../codec/index.js';
 import { headerDigest, StateTree } from '../crypto/index.js';
 import { verifyZip215Natively } from '../crypto/native/index.js';
@@ -23,6 +26,7 @@ import {
   type TxId,
 } from '../types/index.js';
 import {
+  followSetChanges,
   trustGenesis,
   verifyHeader,
   verifyInclusion,
@@ -47,13 +51,30 @@ const keptBlocks = 256;
 
 export class Verifier {
   readonly genesis: Genesis;
-  readonly trust: ChainTrust;
+  #trust: ChainTrust;
   readonly #proven = new LRUCache<string, ProvenBlock>({ max: keptBlocks });
   #withGenesisDigest: Promise<ChainTrust> | undefined;
 
   constructor(genesis: Genesis) {
     this.genesis = genesis;
-    this.trust = trustGenesis(genesis, { checkSignature: verifyZip215Natively });
+    this.#trust = trustGenesis(genesis, { checkSignature: verifyZip215Natively });
+  }
+
+  /** What is believed now: the genesis, and the validator sets that it led to. */
+  get trust(): ChainTrust {
+    return this.#trust;
+  }
+
+  /** The latest validator set that is known. */
+  get validatorSet(): ValidatorSet {
+    return this.#trust.validatorSets.at(-1)?.set ?? firstValidatorSet(this.genesis.validators);
+  }
+
+  /** Follows changes of the validator set. True when they lead further than was known. Throws VerificationError. */
+  follow(changes: readonly ValidatorSetChange[], from: string): boolean {
+    const before = this.validatorSet.epoch;
+    this.#trust = valid(followSetChanges(this.#trust, changes), from);
+    return this.validatorSet.epoch > before;
   }
 
   get chainId(): ChainId {

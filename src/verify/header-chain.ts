@@ -10,7 +10,7 @@ export interface HeaderLink {
   /** Canonical BlockHeader. */
   readonly header: Uint8Array;
   readonly certificate: CommitCertificate;
-  /** The set that decides the heights above, needed where the header names another one than before. */
+  /** The set that decides the heights above, needed where the header names another one that the trust does not know. */
   readonly nextValidatorSet?: ValidatorSet;
 }
 
@@ -60,6 +60,11 @@ export function followHeader(
     });
   }
   if (equalBytes(tip.header.nextValidatorSetHash, tip.header.validatorSetHash)) return ok({ tip, trust });
+  const known = trust.validatorSets.some(
+    ({ hash, fromHeight }) =>
+      fromHeight === tip.header.height + 1 && equalBytes(hash, tip.header.nextValidatorSetHash),
+  );
+  if (known) return ok({ tip, trust });
   const next =
     link.nextValidatorSet === undefined ? undefined : trust.withNextSet(tip, link.nextValidatorSet);
   if (next === undefined) {
