@@ -1,5 +1,5 @@
 /** What a view starts from: docs/consensus.md, "What a view starts from", written once more from its text. */
-import type { Block, BlockId, Certificate, Flaws } from './protocol.js';
+import type { Block, BlockId, Certificate, Flaws } from './model.js';
 
 /** What a validator shows when it asks for a view. */
 export interface Report {
