@@ -196,7 +196,7 @@ export class Clients {
   #submit(order: Order): void {
     if (order.state !== 'open') return;
     const { time, random, trace, machines, options } = this.#parts;
-    order.attempts++;
+    const attempt = ++order.attempts;
     // Another one than the last time.
     const others = machines.filter(({ index }) => machines.length === 1 || index !== order.asked);
     const machine = random.pick(others);
@@ -218,24 +218,26 @@ export class Clients {
       [order.envelope.slice()],
       0,
       { member: order.member },
-      this.#sink(machine, order),
+      this.#sink(machine, order, attempt),
     );
     submission.checked.catch((error: unknown) =>
       this.#parts.fail(`DEFECT: submit rejected with ${String(error)}`),
     );
     time.in(options.clients.resubmitMs * (1 + Math.min(order.attempts, 4) * random.between(0.2, 0.6)), () => {
-      if (order.state !== 'open') return;
+      // Refused meanwhile, and sent again: one attempt at a time, or overload would breed itself.
+      if (order.state !== 'open' || order.attempts !== attempt) return;
       if (random.chance(0.3)) submission.cancel();
       this.#submit(order);
     });
   }
 
-  #sink(machine: Machine, order: Order): SubmissionSink {
+  #sink(machine: Machine, order: Order, attempt: number): SubmissionSink {
     const { time, trace, random, isCorrect, fail } = this.#parts;
     const process = machine.replica;
     let answers = 0;
-    // What a dead process or a faulty validator says does not count.
-    const believed = (): boolean => machine.replica === process && isCorrect(machine.index);
+    // What a dead process or a faulty validator, or one with a spoilt disk, says does not count.
+    const believed = (): boolean =>
+      machine.replica === process && isCorrect(machine.index) && !machine.damaged;
     const answered = (): void => {
       if (++answers > 1)
         fail(`ANSWERS: validator ${machine.index} has answered twice for ${order.id.slice(0, 8)}`);
@@ -288,7 +290,9 @@ export class Clients {
           case 'OVERLOADED':
           case 'QUOTA_EXCEEDED':
           case 'IDEMPOTENCY_KEY_PENDING':
-            time.in(random.between(50, 200), () => this.#submit(order));
+            time.in(random.between(50, 200), () => {
+              if (order.attempts === attempt) this.#submit(order);
+            });
             return;
           case 'VALIDITY_TOO_LONG':
             if (order.flaw === 'tooLong') this.#settle(order, 'refused');
