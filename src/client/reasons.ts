@@ -84,6 +84,12 @@ const refusals = {
     meaning:
       'Another transaction of the sender with the same idempotency key is pending: which of the two is executed is open until one of them is final.',
   },
+  OPERATION_CLOSED: {
+    code: status.FAILED_PRECONDITION,
+    retry: 'never',
+    meaning:
+      'The transaction has an operation that this release takes from nobody: a change of the validator set.',
+  },
   QUOTA_EXCEEDED: {
     code: status.RESOURCE_EXHAUSTED,
     retry: 'later',

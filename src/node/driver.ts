@@ -106,6 +106,7 @@ export class ReplicaDriver {
       mempool,
       window: recovered.committedHashes,
       validityWindowBlocks: parameters.validityWindowBlocks,
+      closedOperations: options.closedOperations,
     });
     this.#gatherer = new BodyGatherer({
       clock,

@@ -119,6 +119,10 @@ export class TransactionDesk implements LedgerPort {
         refusals.push({ number, reason: envelopeReasons[code], message });
         continue;
       }
+      if (admission.kind === 'closed') {
+        refusals.push(refusal(number, 'OPERATION_CLOSED'));
+        continue;
+      }
       const { code } = admission.refusal;
       // What can't be executed any more may have been, long ago: then its receipt is the answer.
       if (code === 'KEY_USED' || code === 'EXPIRED') settled.push({ txId: admission.txId, number, code });
@@ -163,6 +167,7 @@ export class TransactionDesk implements LedgerPort {
     for (const admission of admissions) {
       if (admission.kind === 'malformed') observer.refused(source, admission.error.code);
       else if (admission.kind === 'refused') observer.refused(source, admission.refusal.code);
+      else if (admission.kind === 'closed') observer.refused(source, 'OPERATION_CLOSED');
       else if (admission.transaction !== undefined) admitted.push(admission.transaction);
     }
     if (admitted.length === 0) return;
@@ -244,6 +249,8 @@ function messageOf(reason: RefusalReason): string {
       return 'Another transaction of this sender used the same idempotency key. Look that transaction up, or choose a new key.';
     case 'IDEMPOTENCY_KEY_PENDING':
       return 'Another transaction of this sender with the same idempotency key is pending. Wait until it is final, or choose a new key.';
+    case 'OPERATION_CLOSED':
+      return 'This node takes no changes of the validator set: see docs/reconfiguration.md.';
     default:
       return 'The node has no room for more transactions. Try again after a pause.';
   }

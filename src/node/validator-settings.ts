@@ -62,6 +62,8 @@ export function settingsOf(config: NodeConfig): ReplicaSettings {
     bodyRetryMs: consensus.retransmitMs,
     batchDelayMs: 10,
     batchTransactions: 500,
+    // Processes still connect to the validators of the genesis: a set that they can't follow must not be decided.
+    closedOperations: new Set(['proposeValidatorSet', 'approveValidatorSet', 'withdrawValidatorSet']),
     treeBytes: 48 * 1024 * 1024,
     mempool: {
       maxTransactions: mempool.maxTransactions,
