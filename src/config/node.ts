@@ -110,8 +110,9 @@ export async function loadNodeConfig(
   const { data, variables, warnings } = applyEnvironment(nodeSchema, document.data ?? {}, environment);
   const parsed = nodeSchema.safeParse(data);
   const problems = parsed.success ? [] : problemsOf(nodeSchema, parsed.error.issues, document, data);
+  const report: Report = (field, message) => problems.push(document.problemAt(field, message));
+  checkKey(data, report);
   if (parsed.success) {
-    const report: Report = (field, message) => problems.push(document.problemAt(field, message));
     checkTogether(parsed.data, report);
     if (options.checkFiles !== false) await checkFiles(parsed.data, dirname(resolve(path)), report);
   }
@@ -132,12 +133,20 @@ function nameVariable(variables: ReadonlyMap<string, string>): (problem: ConfigP
   };
 }
 
+/** Only an observer has no key. Told with all other problems, so by what the file says before it is known to be right. */
+function checkKey(data: unknown, report: Report): void {
+  if (typeof data !== 'object' || data === null) return;
+  const { role, key } = data as { readonly role?: unknown; readonly key?: unknown };
+  if (role === 'observer' || key !== undefined) return;
+  report(
+    ['key'],
+    'Found nothing; expected a mapping of the key file of this validator: "file", "passwordFile".',
+  );
+}
+
 /** What no field can be blamed for alone. */
 function checkTogether(file: NodeFile, report: Report): void {
   const { consensus, api, network, listen } = file;
-  if (file.role === 'validator' && file.key === undefined) {
-    report(['key'], 'Found nothing; expected the key file of this validator ("file", "passwordFile").');
-  }
   const atLeast = (group: string, low: string, lowValue: number, high: string, highValue: number) => {
     if (highValue >= lowValue) return;
     report([group, high], `Found less than ${group}.${low}; expected at least as much.`);

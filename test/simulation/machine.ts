@@ -143,6 +143,8 @@ export class Machine {
     const process: Process = { alive: true, startedMs: this.#parts.time.nowMs, syncing: false };
     this.#process = process;
     this.starts++;
+    // What was not on disk yet is forgotten.
+    this.doubleVotes = false;
     this.#boot(process).catch((error: unknown) => {
       if (process.alive) this.#parts.hooks.defect(this, error);
     });

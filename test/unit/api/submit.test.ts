@@ -191,7 +191,7 @@ describe('Submit', () => {
     chain.held = true;
     server.node.quorum = false;
     const transaction = await signedTransfer(chain);
-    const { error, info } = await submit(transaction, 400);
+    const { error, info } = await submit(transaction, 4000);
     expect(error!.code).toBe(status.DEADLINE_EXCEEDED);
     expect(error!.details).toMatch(/no quorum: 2 of 4 validators .* may still commit/);
     expect(info).toMatchObject({ reason: 'NO_QUORUM', metadata: { quorum: '3', reachable: '2' } });
@@ -206,7 +206,7 @@ describe('Submit', () => {
   it('says that the outcome is unknown at the deadline when there is a quorum', async () => {
     await start();
     chain.held = true;
-    const { error, info } = await submit(await signedTransfer(chain), 300);
+    const { error, info } = await submit(await signedTransfer(chain), 3000);
     expect(error!.code).toBe(status.DEADLINE_EXCEEDED);
     expect(info!.reason).toBe('OUTCOME_UNKNOWN');
   });

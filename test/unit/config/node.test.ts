@@ -147,6 +147,7 @@ tls: { peer: { ca: a, cert: b, key: c } }
       'dataDir',
       'network',
       'tls',
+      'key',
     ]);
   });
 
