@@ -2,7 +2,8 @@
  * The whole network in virtual time, under faults and with faulty validators: a fixed set of schedules, then fresh ones.
  * A failure prints its seed, its options and what happened last; add it to regressions.ts once it is understood. They
  * run in processes of their own, since jest's module system makes them several times slower.
- * `QUAESTOR_SIMULATIONS` says how many fresh ones to run, `QUAESTOR_SIMULATION_SEED` with which seed to begin.
+ * `QUAESTOR_SIMULATIONS` says how many fresh ones to run, `QUAESTOR_SIMULATION_SEED` with which seed to begin. In CI there
+ * are none by default: it has to say the same of the same commit.
  */
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { runForJson } from '../helpers/program.js';
@@ -19,7 +20,7 @@ const processes = 2;
 const fixed = { seed: 10_000, count: 1000 };
 const fresh = {
   seed: Number(process.env['QUAESTOR_SIMULATION_SEED'] ?? 1_000_000 + (Date.now() % 1_000_000_000)),
-  count: Number(process.env['QUAESTOR_SIMULATIONS'] ?? 400),
+  count: Number(process.env['QUAESTOR_SIMULATIONS'] ?? (process.env['CI'] === undefined ? 400 : 0)),
 };
 
 // Far above what they take: a busy machine is no failure.
@@ -43,9 +44,12 @@ describe('a simulated network', () => {
     await simulations(0, 0, ['--regressions']);
   });
 
-  it(`keeps its promises in ${fresh.count} fresh schedules from seed ${fresh.seed} on`, async () => {
-    expect((await simulations(fresh.seed, fresh.count)).done).toBe(fresh.count);
-  });
+  (fresh.count > 0 ? it : it.skip)(
+    `keeps its promises in ${fresh.count} fresh schedules from seed ${fresh.seed} on`,
+    async () => {
+      expect((await simulations(fresh.seed, fresh.count)).done).toBe(fresh.count);
+    },
+  );
 });
 
 describe(`a simulated network with the ${fixed.count} seeds from ${fixed.seed} on`, () => {
