@@ -7,6 +7,16 @@ import { shrink } from './shrink.js';
 
 beforeAll(() => installNativeSha256());
 
+/** How much there is that could have caused something. */
+function weightOf({ byzantine, clients, faults, network, disk, machine }: SimulationOptions): number {
+  const causes = [
+    ...byzantine.flatMap(({ strategies }) => strategies.map(() => 1)),
+    ...[faults, disk, machine].flatMap((group) => Object.values(group).map(Number)),
+    ...[network.loss, network.duplication, network.straggling],
+  ];
+  return clients.transactions + causes.filter((value) => value > 0).length;
+}
+
 describe('a failing simulation', () => {
   it('is made smaller as long as it fails in the same way', async () => {
     // A conspiracy of two forks four validators sooner or later; everything else in the options is beside the point.
@@ -28,9 +38,8 @@ describe('a failing simulation', () => {
       return outcome.failure?.startsWith('AGREEMENT') === true ? options : forking(seed + 1);
     };
     const failing = await forking(1);
-    const smaller = await shrink(failing, 'AGREEMENT: two blocks', 10);
-    expect(smaller.clients.transactions).toBeLessThan(failing.clients.transactions);
-    expect(smaller.network.duplication).toBe(0);
+    const smaller = await shrink(failing, 'AGREEMENT: two blocks', 25);
+    expect(weightOf(smaller)).toBeLessThan(weightOf(failing));
     expect((await simulate(smaller.seed, smaller, 1)).outcome.failure).toMatch(/^AGREEMENT/);
   });
 
