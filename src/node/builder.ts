@@ -20,7 +20,8 @@ export interface BuilderOptions {
   readonly chainId: ChainId;
   readonly validatorSetHash: Hash;
   readonly self: ValidatorIndex;
-  /** While other blocks are in flight, waits so long for more transactions before it builds a small block. */
+  /** While one other block is in flight, waits so long for more transactions before it builds a small block; ten times
+   * as long while there are more. */
   readonly batchDelayMs: number;
   /** A block of so many transactions is not held back. */
   readonly batchTransactions: number;
@@ -30,16 +31,22 @@ export interface BuilderOptions {
   readonly failed: (error: unknown) => void;
 }
 
+/** How much longer a small block waits while more than one is in flight: many of them would cost more than they bring. */
+const crowdedFactor = 10;
+
 /**
  * Builds blocks on order of the core: takes transactions from the mempool, executes them on the parent, and makes the
  * header. With nothing in flight it builds at once, so that a lone payment waits for nobody; with blocks in flight it
- * lets transactions gather, so that blocks grow with the load.
+ * lets transactions gather, so that blocks grow with the load: under a load that the processors only just bear, a block
+ * follows when one is committed, and the price of a block is shared by many.
  */
 export class BlockBuilder {
   readonly #options: BuilderOptions;
   #order: BuildOrder | undefined;
   #building = false;
   #cancelDelay: (() => void) | undefined;
+  /** When transactions began to gather. */
+  #gatheringSinceMs: number | undefined;
   /** Blocks that were built here or proposed to us and are not committed yet: set by the driver. */
   blocksInFlight = 0;
 
@@ -62,13 +69,21 @@ export class BlockBuilder {
     if (this.#order === undefined || this.#building) return;
     const { mempool, batchTransactions, batchDelayMs, clock } = this.#options;
     const available = mempool.pendingTransactions;
-    if (available === 0) return;
-    if (this.blocksInFlight === 0 || available >= batchTransactions) {
+    if (available === 0) {
       this.#stopWaiting();
+      return;
+    }
+    const nowMs = clock.monotonicMs();
+    const sinceMs = (this.#gatheringSinceMs ??= nowMs);
+    const delayMs = this.blocksInFlight > 1 ? crowdedFactor * batchDelayMs : batchDelayMs;
+    const leftMs = sinceMs + delayMs - nowMs;
+    this.#cancelDelay?.();
+    this.#cancelDelay = undefined;
+    if (this.blocksInFlight === 0 || available >= batchTransactions || leftMs <= 0) {
       this.#start();
       return;
     }
-    this.#cancelDelay ??= clock.setTimer(batchDelayMs, () => {
+    this.#cancelDelay = clock.setTimer(leftMs, () => {
       this.#cancelDelay = undefined;
       if (!this.#building) this.#start();
     });
@@ -77,11 +92,13 @@ export class BlockBuilder {
   #stopWaiting(): void {
     this.#cancelDelay?.();
     this.#cancelDelay = undefined;
+    this.#gatheringSinceMs = undefined;
   }
 
   #start(): void {
     const order = this.#order;
     if (order === undefined) return;
+    this.#gatheringSinceMs = undefined;
     this.#building = true;
     this.#build(order).then(
       (outcome) => {

@@ -32,7 +32,7 @@ export interface StoreMemory extends EngineMemory {
  * memory as they fill. */
 export const defaultStoreMemory: StoreMemory = {
   blockCacheBytes: 8 * 1024 * 1024,
-  writeBufferBytes: 16 * 1024 * 1024,
+  writeBufferBytes: 8 * 1024 * 1024,
   stateCacheBytes: 20 * 1024 * 1024,
 };
 
