@@ -35,7 +35,7 @@ Starts networks of validators on loopback, drives signed transfers, and reports 
   --json FILE             also writes the results to a file, with units in the names of the fields
   --parts LIST            only these, comma-separated: ${partNames.join(', ')}
   --networks LIST         VALIDATORSxACCOUNTS, comma-separated; the summary is about the first.
-                          Default: 4x100000,4x10,7x100000
+                          Default: 4x10,4x100000,7x10
   --seconds N             length of each measured run; default 10
   --in-flight LIST        transactions in flight, rising; default 64,512,2048,8192,16384
   --memory-at LIST        numbers of transactions at which memory is noted;
@@ -68,7 +68,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   });
   if (values.help) return undefined;
   const quick = values.quick;
-  const networks = values.networks ?? (quick ? '4x10' : '4x100000,4x10,7x100000');
+  const networks = values.networks ?? (quick ? '4x10' : '4x10,4x100000,7x10');
   return {
     quick,
     parts: new Set(values.parts === undefined ? partNames : values.parts.split(',').map(partOf)),
