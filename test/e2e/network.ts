@@ -4,7 +4,7 @@
  * The commands run from dist, which `npm test` builds first; E2E_SOFTWARE names the folder of another build.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -217,6 +217,21 @@ export class TestNetwork {
     const validity = options.validity ?? { nowMs: Date.now(), days: 2 };
     const issued = await issueCertificate({ certificatePem, privateKeyPem }, subject, validity);
     return { caPem: certificatePem, ...issued };
+  }
+
+  /** Puts a new certificate in the place of a validator's, and tells it; gives the certificate. */
+  async renewCertificateOf(validator: ValidatorProcess): Promise<ClientTls> {
+    const renewed = await this.issue('validator', validator.id);
+    for (const [name, text] of [
+      ['validator.pem', renewed.certificatePem],
+      ['validator-key.pem', renewed.privateKeyPem],
+    ] as const) {
+      const path = join(validator.dir, 'tls', name);
+      await writeFile(`${path}.new`, text, { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    }
+    validator.signal('SIGHUP');
+    return renewed;
   }
 
   /** Options of a client that knows all validators, or those of the given indexes. */

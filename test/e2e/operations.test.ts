@@ -4,7 +4,6 @@ import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -209,19 +208,11 @@ describe('certificates', () => {
     'are replaced without a restart',
     withLogTails(async () => {
       const [validator] = network.validators;
-      const renewed = await network.issue('validator', validator!.id);
-      const fingerprint = new X509Certificate(renewed.certificatePem).fingerprint256;
       const { tls } = await network.member('bank-alba');
-      expect(await shownCertificate(validator!.ports.client, tls)).not.toBe(fingerprint);
-      for (const [name, text] of [
-        ['validator.pem', renewed.certificatePem],
-        ['validator-key.pem', renewed.privateKeyPem],
-      ] as const) {
-        const path = join(validator!.dir, 'tls', name);
-        await writeFile(`${path}.new`, text, { mode: 0o600 });
-        await rename(`${path}.new`, path);
-      }
-      validator!.signal('SIGHUP');
+      const former = await shownCertificate(validator!.ports.client, tls);
+      const renewed = await network.renewCertificateOf(validator!);
+      const fingerprint = new X509Certificate(renewed.certificatePem).fingerprint256;
+      expect(fingerprint).not.toBe(former);
       await eventually(
         'it shows the new certificate',
         async () => (await shownCertificate(validator!.ports.client, tls)) === fingerprint,

@@ -1,5 +1,5 @@
 /** Carries a manifest out on real processes, and audits what is left: every store, and every answer that a client got. */
-import { cp, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { faultyOf } from '../../../src/types/index.js';
@@ -136,7 +136,7 @@ class Run {
         for (const validator of named) await this.#fillDiskOf(validator);
         return;
       case 'certificates':
-        for (const validator of named) await this.#renewCertificateOf(validator);
+        for (const validator of named) await this.#network.renewCertificateOf(validator);
         await this.#progress();
         return;
       case 'upgrade':
@@ -184,19 +184,6 @@ class Run {
     await disk.leave();
     this.#disks.splice(this.#disks.indexOf(disk), 1);
     victim.start();
-  }
-
-  async #renewCertificateOf(validator: ValidatorProcess): Promise<void> {
-    const renewed = await this.#network.issue('validator', validator.id);
-    for (const [name, text] of [
-      ['validator.pem', renewed.certificatePem],
-      ['validator-key.pem', renewed.privateKeyPem],
-    ] as const) {
-      const path = join(validator.dir, 'tls', name);
-      await writeFile(`${path}.new`, text, { mode: 0o600 });
-      await rename(`${path}.new`, path);
-    }
-    validator.signal('SIGHUP');
   }
 
   /** The software in another folder, as a new version would be. */
