@@ -2,7 +2,6 @@ import { firstValidatorSet } from '../codec/index.js';
 import type { Genesis, Operation } from '../codec/index.js';
 import type { ConsensusConfig } from '../consensus/types.js';
 import { StateTree, validatorSetHash } from '../crypto/index.js';
-import { genesisChainId } from '../ledger/index.js';
 import { Mempool, type MempoolOptions } from '../mempool/index.js';
 import type { BlockSource, SyncLimits } from '../sync/index.js';
 import { asHeight } from '../types/index.js';
@@ -10,6 +9,7 @@ import type { ValidatorIndex } from '../types/index.js';
 import type { DriverObserver } from './driver-options.js';
 import { configAt, readElectorates } from './electorate.js';
 import { ReplicaDriver } from './driver.js';
+import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import type { DriverPorts } from './ports.js';
 import { ensureGenesis, recover } from './recovery.js';
 
@@ -38,7 +38,8 @@ export interface ReplicaSettings {
 }
 
 export interface ReplicaOptions {
-  readonly genesis: Genesis;
+  /** A summary will do if the store has the genesis block. */
+  readonly genesis: Genesis | GenesisSummary;
   /** Own index in the genesis; undefined for an observer, and for a validator that the genesis does not name. */
   readonly self: ValidatorIndex | undefined;
   /** Own id, for a validator that the genesis does not name. */
@@ -60,18 +61,19 @@ export interface Replica {
 
 /** Configuration of the protocol for the validator set of a genesis. */
 export function consensusConfigOf(
-  genesis: Genesis,
+  genesis: Genesis | GenesisSummary,
   self: ValidatorIndex | undefined,
   timeouts: ConsensusConfig['timeouts'],
 ): ConsensusConfig {
-  const validatorSet = firstValidatorSet(genesis.validators);
+  const { chainId, validators, parameters } = summaryOf(genesis);
+  const validatorSet = firstValidatorSet(validators);
   return {
-    chainId: genesisChainId(genesis),
+    chainId,
     validatorSet,
     validatorSetHash: validatorSetHash(validatorSet),
     self,
-    pipelineWindow: genesis.parameters.pipelineWindowBlocks,
-    checkpointInterval: genesis.parameters.checkpointIntervalBlocks,
+    pipelineWindow: parameters.pipelineWindowBlocks,
+    checkpointInterval: parameters.checkpointIntervalBlocks,
     timeouts,
   };
 }
@@ -82,7 +84,7 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
   const { store } = ports;
   const { parameters } = genesis;
   const tree = new StateTree({ maxBytes: settings.treeBytes });
-  await ensureGenesis(store, tree, genesis);
+  if ('accounts' in genesis) await ensureGenesis(store, tree, genesis);
   const electorates = await readElectorates(store);
   const id = options.validator ?? (self === undefined ? undefined : genesis.validators[self]?.id);
   const identity = { id, signers: [ports.signer, ports.nextSigner].filter((signer) => signer !== undefined) };

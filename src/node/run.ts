@@ -1,13 +1,12 @@
 /** One node from start to stop: restarts it inside when it has to copy a snapshot. */
-import type { Genesis } from '../codec/index.js';
+import { settleFolders } from '../storage/index.js';
 import { QuaestorError } from '../types/index.js';
+import { join } from 'node:path';
 import { systemClock } from './clock.js';
+import { readGenesis } from './genesis-source.js';
 import { startValidator, type RunningValidator, type ValidatorOptions } from './validator.js';
 
-export interface RunOptions extends Pick<ValidatorOptions, 'config' | 'log' | 'version'> {
-  /** Reads the genesis; called at every start inside, so that nobody keeps it. */
-  readonly genesis: () => Promise<Genesis>;
-}
+export type RunOptions = Pick<ValidatorOptions, 'config' | 'log' | 'version'>;
 
 /** After a copy that failed, the node goes on with blocks for so long before it tries again. */
 const retryMs = 10 * 60_000;
@@ -43,7 +42,14 @@ class Node implements RunningValidator {
 
   async start(snapshot?: ValidatorOptions['snapshot']): Promise<void> {
     const { config, log, version } = this.#options;
-    const genesis = await this.#options.genesis();
+    await settleFolders(config.dataDir);
+    const task = {
+      genesisFile: config.network.genesisFile,
+      storeDir: join(config.dataDir, 'store'),
+      engine: config.storage.engine,
+      validator: config.validator,
+    };
+    const genesis = await readGenesis(task, log);
     const current = await startValidator({
       config,
       log,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Genesis } from '../codec/index.js';
+import type { GenesisSummary } from './genesis-summary.js';
 import { formatAddress, type NodeConfig, type TlsFiles } from '../config/index.js';
 import type { PeerValidator, TlsMaterial } from '../network/index.js';
 import { asValidatorIndex, QuaestorError } from '../types/index.js';
@@ -14,7 +14,7 @@ const maxHeartbeatMs = 1000;
 const bodyGraceMs = 100;
 
 /** Index of a validator. Throws a QuaestorError when the genesis does not name it. */
-export function indexOf(validator: string, genesis: Genesis): ValidatorIndex {
+export function indexOf(validator: string, genesis: Pick<GenesisSummary, 'validators'>): ValidatorIndex {
   const index = genesis.validators.findIndex(({ id }) => id === validator);
   if (index < 0) {
     throw new QuaestorError(
@@ -27,7 +27,10 @@ export function indexOf(validator: string, genesis: Genesis): ValidatorIndex {
 }
 
 /** Keys and addresses of all validators. Throws a QuaestorError when the configuration lacks an address. */
-export function peersOf(config: NodeConfig, genesis: Genesis): readonly PeerValidator[] {
+export function peersOf(
+  config: NodeConfig,
+  genesis: Pick<GenesisSummary, 'validators'>,
+): readonly PeerValidator[] {
   const addresses = new Map(
     config.peers.map(({ validator, address }) => [validator, formatAddress(address)]),
   );

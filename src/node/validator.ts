@@ -12,7 +12,7 @@ import {
   openKeyFile,
   type KeySigner,
 } from '../crypto/native/index.js';
-import { genesisChainId, seedHashTables } from '../ledger/index.js';
+import { seedHashTables } from '../ledger/index.js';
 import {
   createObserverNetwork,
   createPeerNetwork,
@@ -34,6 +34,7 @@ import { equalBytes, invariant, QuaestorError, quorumOf, toHex } from '../types/
 import type { ValidatorIndex } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
+import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
@@ -47,7 +48,7 @@ import { indexOf, peersOf, readTls, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
   readonly config: NodeConfig;
-  readonly genesis: Genesis;
+  readonly genesis: Genesis | GenesisSummary;
   readonly log: Logger;
   /** Version of the software. */
   readonly version: string;
@@ -98,10 +99,9 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   seedHashTables(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
   const self = config.role === 'observer' ? undefined : indexOf(config.validator, genesis);
   // What lives as long as the node keeps these, and not the genesis, which may name very many accounts.
-  const { network: networkName, validators } = genesis;
+  const { network: networkName, validators, parameters, chainId } = summaryOf(genesis);
   const ids = validators.map(({ id }) => id);
   const clock = systemClock;
-  const chainId = genesisChainId(genesis);
   // An observer needs one validator to follow.
   const quorum = self === undefined ? 1 : quorumOf(ids.length);
 
@@ -161,7 +161,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       fetchSnapshot({
         config,
         electorate: { chainId, validatorSet, validatorSetHash: validatorSetHash(validatorSet) },
-        checkpointIntervalBlocks: genesis.parameters.checkpointIntervalBlocks,
+        checkpointIntervalBlocks: parameters.checkpointIntervalBlocks,
         network,
         validators: ids,
         verifier,
@@ -334,7 +334,7 @@ interface CheckedTls {
 
 async function openSigner(
   { key, validator }: NodeConfig,
-  genesis: Genesis,
+  genesis: Pick<GenesisSummary, 'validators'>,
   self: ValidatorIndex,
 ): Promise<KeySigner> {
   invariant(key !== undefined, 'the configuration of a validator names its key');

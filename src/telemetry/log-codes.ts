@@ -13,6 +13,11 @@ export const logCodes = {
     meaning:
       'The node stops because it cannot go on safely. Read the error; fix its cause before starting again.',
   },
+  GENESIS_PREPARED: {
+    level: 'info',
+    meaning:
+      'A genesis of more than 2 MiB was read by a process of its own, which wrote its block if there was none.',
+  },
   CONFIG_WARNING: { level: 'warn', meaning: 'Something in the configuration or environment has no effect.' },
   LISTENING: { level: 'info', meaning: 'A port is open; surface and address.' },
   STORAGE_ENGINE_FALLBACK: {

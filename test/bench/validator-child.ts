@@ -2,19 +2,15 @@
  * SIGUSR2 starts a CPU profile of the main thread, and the next one writes it there. */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
-import { loadGenesis, loadNodeConfig } from '../../src/config/index.js';
-import { startValidator } from '../../src/node/validator.js';
+import { loadNodeConfig } from '../../src/config/index.js';
+import { runNode } from '../../src/node/run.js';
 import { createLogger } from '../../src/telemetry/index.js';
 
-/** As in the command: nothing keeps the genesis. */
 async function launch() {
   const config = await loadNodeConfig(process.argv[2] ?? '', {});
   if (!config.ok) throw config.error;
-  const genesis = await loadGenesis(config.value.network.genesisFile);
-  if (!genesis.ok) throw genesis.error;
   const log = createLogger({ ...config.value.log, fields: { validator: config.value.validator } });
-  const options = { config: config.value, genesis: genesis.value, log, version: 'bench' };
-  return { log, validator: await startValidator(options) };
+  return { log, validator: await runNode({ config: config.value, log, version: 'bench' }) };
 }
 
 const { log, validator } = await launch();

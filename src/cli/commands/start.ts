@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import type { Genesis } from '../../codec/index.js';
-import { loadGenesis, loadNodeConfig, type NodeConfig } from '../../config/index.js';
+import { loadNodeConfig, type NodeConfig } from '../../config/index.js';
 import type { RunningValidator } from '../../node/validator.js';
 import { createLogger, type Logger } from '../../telemetry/index.js';
 import { QuaestorError } from '../../types/index.js';
@@ -43,7 +42,7 @@ export function startCommand(): Command {
   );
 }
 
-/** Starts the validator. Apart from the command, which would keep the genesis in memory as long as it runs. */
+/** Reads the configuration and starts the node. */
 async function launch(
   file: string,
   environment: NodeJS.ProcessEnv,
@@ -63,12 +62,7 @@ async function launch(
   const failed = defects(log);
   // Here, so that the help need not load a node.
   const { runNode } = await import('../../node/run.js');
-  const genesis = async (): Promise<Genesis> => {
-    const genesis = await loadGenesis(config.network.genesisFile);
-    if (!genesis.ok) throw genesis.error;
-    return genesis.value;
-  };
-  const validator = await runNode({ config, genesis, log, version }).catch((error: unknown) => {
+  const validator = await runNode({ config, log, version }).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
     throw error;
