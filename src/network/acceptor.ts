@@ -58,8 +58,8 @@ export interface AcceptorOptions {
 const maxConnectionsPerPeer = 16;
 /** Most connections that have not shown a certificate yet. */
 const maxPendingConnections = 128;
-/** The same of one observer. */
-const maxConnectionsPerObserver = 4;
+/** The same of one observer, whose identity several processes may share (`Observers`). */
+const maxConnectionsPerObserver = 16;
 
 export class Acceptor {
   readonly #options: AcceptorOptions;

@@ -7,6 +7,8 @@ import { ObserverLink } from './observer-link.js';
 import type { DisconnectReason, PeerLimits, PeerNetworkOptions, PeerTimeouts } from './types.js';
 import { encodeObserveResponse } from './wire/observe.js';
 
+/** Most processes that share one observer's identity, as replicas behind one address do. */
+const maxLinksPerObserver = 8;
 /** Most observers whose penalty is remembered. */
 const maxPenalties = 1024;
 
@@ -14,7 +16,8 @@ export class Observers {
   readonly #options: Pick<PeerNetworkOptions, 'handlers' | 'logger' | 'metrics'>;
   readonly #limits: PeerLimits;
   readonly #timeouts: PeerTimeouts;
-  readonly #links = new Map<string, ObserverLink>();
+  /** By the observer's id, the oldest first. */
+  readonly #links = new Map<string, readonly ObserverLink[]>();
   readonly #shutOutUntilMs = new Map<string, number>();
   #status: Buffer | undefined;
 
@@ -33,18 +36,21 @@ export class Observers {
     return (this.#shutOutUntilMs.get(observer) ?? 0) > performance.now() ? 'penalty' : undefined;
   }
 
-  /** Takes a stream; one that the same observer had before ends. */
+  /** Takes a stream. One more than an observer may have ends its oldest, which may be one that died unnoticed. */
   accept(call: ServerDuplexStream<Buffer, Buffer>, connection: ObserverConnection): void {
     const { observer } = connection;
     const { handlers, logger, metrics } = this.#options;
-    this.#links.get(observer)?.end();
+    const open = this.#links.get(observer) ?? [];
+    if (open.length >= maxLinksPerObserver) open[0]?.end();
     const link = new ObserverLink({
       stream: call as unknown as Duplex,
       limits: this.#limits,
       onTransactions: (envelopes) => handlers.onObserverTransactions(observer, envelopes),
       onEnd: (ended, garbage) => {
-        if (this.#links.get(observer) === ended) this.#links.delete(observer);
-        metrics.observers(this.#links.size);
+        const left = (this.#links.get(observer) ?? []).filter((other) => other !== ended);
+        if (left.length > 0) this.#links.set(observer, left);
+        else this.#links.delete(observer);
+        metrics.observers(this.#count());
         if (garbage === undefined) call.end();
         else {
           this.#shutOut(observer);
@@ -54,8 +60,8 @@ export class Observers {
         logger[level]({ observer, garbage }, 'Disconnected from an observer.');
       },
     });
-    this.#links.set(observer, link);
-    metrics.observers(this.#links.size);
+    this.#links.set(observer, [...(this.#links.get(observer) ?? []), link]);
+    metrics.observers(this.#count());
     logger.info({ observer }, 'Connected to an observer.');
     if (this.#status !== undefined) link.send(this.#status);
   }
@@ -64,11 +70,15 @@ export class Observers {
   tell(status: PeerStatus): void {
     const message = encodeObserveResponse(status);
     this.#status = message;
-    for (const link of this.#links.values()) link.send(message);
+    for (const link of [...this.#links.values()].flat()) link.send(message);
   }
 
   stop(): void {
-    for (const link of [...this.#links.values()]) link.end();
+    for (const link of [...this.#links.values()].flat()) link.end();
+  }
+
+  #count(): number {
+    return [...this.#links.values()].flat().length;
   }
 
   #shutOut(observer: string): void {

@@ -18,19 +18,31 @@ export function keyFileError(code: string, path: string, message: string, cause?
   return new KeyFileError(code, message, { path }, cause);
 }
 
-/** Text of a file that only its owner may read. */
+/**
+ * Bits of a file's mode by which others than this process could get at the secret in it; 0 when it is safe. The rule is
+ * the one of PostgreSQL's key files: nobody but the owner when it belongs to this user; the group may read it when it
+ * belongs to root (so that a secret that Kubernetes mounts with an fsGroup works); nobody else ever.
+ */
+export function exposedBits({ mode, uid }: { readonly mode: number; readonly uid: number }): number {
+  const self = process.getuid?.();
+  if (self === undefined) return 0;
+  const allowed = uid === self ? 0o700 : uid === 0 ? 0o740 : 0;
+  return mode & 0o777 & ~allowed;
+}
+
+/** Text of a file that only its owner may read; of a file of root, also its group. */
 export async function readPrivateFile(path: string): Promise<Result<string, KeyFileError>> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, constants.O_RDONLY);
-    const { mode, size } = await handle.stat();
+    const { mode, size, uid } = await handle.stat();
     if ((mode & constants.S_IFMT) !== constants.S_IFREG) {
       return err(keyFileError('KEY_FILE_UNREADABLE', path, `The key file ${path} is not a regular file.`));
     }
-    if (hasModes && (mode & 0o077) !== 0) {
+    if (hasModes && exposedBits({ mode, uid }) !== 0) {
       const octal = (mode & 0o777).toString(8).padStart(4, '0');
       const message =
-        `The key file ${path} may be used by others than its owner (its mode is ${octal}). ` +
+        `The key file ${path} may be used by others than this process (its mode is ${octal}, its owner user ${uid}). ` +
         `Run: chmod 600 '${path}'; if others could read it for a while, replace the key.`;
       return err(keyFileError('KEY_FILE_EXPOSED', path, message));
     }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +91,28 @@ describe('key files', () => {
     await chmod(path, 0o400);
     success(await openKeystore(path, password));
   });
+
+  // A secret that Kubernetes mounts with an fsGroup: root's, readable by the group of the process.
+  const ofRoot = process.getuid?.() === 0 ? it : it.skip;
+  ofRoot(
+    'may be readable by the group when they belong to root and the process is another user',
+    async () => {
+      success(await writeKeystore(path, generateKeyPair(), password, { scryptCost }));
+      const passwordPath = join(folder, 'password');
+      success(await writePasswordFile(passwordPath, password));
+      const user = jest.spyOn(process as { getuid: () => number }, 'getuid').mockReturnValue(65532);
+      try {
+        for (const file of [path, passwordPath]) await chmod(file, 0o440);
+        expect((await openKeyFile(path, passwordPath)).publicKey).toHaveLength(32);
+        for (const mode of [0o444, 0o460, 0o441]) {
+          await chmod(path, mode);
+          await expect(openKeyFile(path, passwordPath)).rejects.toMatchObject({ code: 'KEY_FILE_EXPOSED' });
+        }
+      } finally {
+        user.mockRestore();
+      }
+    },
+  );
 
   it('do not open with another password', async () => {
     success(await writeKeystore(path, generateKeyPair(), password, { scryptCost }));

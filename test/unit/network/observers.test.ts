@@ -101,6 +101,27 @@ describe('an observer at validators', () => {
     expect(validator.network.connected()).not.toContain(2);
   });
 
+  it('may be several processes with one identity, as many as are allowed', async () => {
+    consortium = await makeConsortium(1);
+    await consortium.start();
+    const validator = consortium.node(0);
+    validator.network.sendStatus('all', status(1));
+    const replicas = [];
+    for (let number = 1; number <= 8; number++) {
+      const replica = await observe('reports');
+      await eventually(`replica ${number} is in`, () => replica.connected().length === 1);
+      replicas.push(replica);
+    }
+    expect(validator.records.observers).toBe(8);
+    expect(replicas.map((replica) => replica.connected().length)).toEqual(replicas.map(() => 1));
+    validator.network.tellObservers(status(2));
+    await eventually('all have heard', () => heard.filter((height) => height === 2).length === 8);
+    // The ninth takes the place of the oldest.
+    const ninth = await observe('reports');
+    await eventually('the ninth is in', () => ninth.connected().length === 1);
+    expect(validator.records.observers).toBeLessThanOrEqual(8);
+  });
+
   it('is let in only as long as there is room', async () => {
     consortium = await makeConsortium(1, () => ({ options: { limits: { maxObservers: 1 } } }));
     await consortium.start();
