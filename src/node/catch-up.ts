@@ -153,6 +153,7 @@ export class CatchUp {
     proposals.adopt(digest, transactions);
     this.#handed = header.height;
     const ref: BlockRef = { header, headerBytes, digest, transactionHashes };
+    this.#options.observer.syncBlock?.();
     dispatch({ kind: 'certified', block: ref, certificate });
   }
 }

@@ -20,11 +20,15 @@ export interface DriverObserver {
   notice(notice: Notice): void;
   message(from: ValidatorIndex, type: string, outcome: MessageOutcome, detail: string | undefined): void;
   built(block: BlockRef): void;
-  /** A proposal is about to be judged. */
-  judging(block: BlockRef): void;
+  /** A proposal is about to be judged; `fresh`: it is proposed for the first time. */
+  judging(block: BlockRef, fresh: boolean): void;
   judged(block: BlockRef, outcome: 'valid' | 'invalid' | 'refused', reason: string | undefined): void;
   /** A block was executed, state root included. */
   executed(ms: number): void;
+  /** Votes were written durably. */
+  logged?(ms: number): void;
+  /** Transactions of a client of this node are final, so long after they came: once for each batch and block. */
+  answered?(ms: number): void;
   /** A block is durable. `storeMs`: from its commit certificate until then. */
   committed(block: BlockRef, execution: Execution, storeMs: number): void;
   admitted(source: 'client' | 'peer', count: number): void;
@@ -33,6 +37,8 @@ export interface DriverObserver {
   evidence(evidence: Evidence, from: ValidatorIndex | undefined): void;
   evidenceRefused(from: ValidatorIndex | undefined, reason: EvidenceRefusal): void;
   syncStarted(from: Height, target: Height): void;
+  /** A block came by catch-up. */
+  syncBlock?(): void;
   syncEnded(end: string, height: Height): void;
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void;
   /** At the start, and whenever a validator set is decided or takes over: whose indexes are meant from now on. */

@@ -89,7 +89,14 @@ export class ReplicaDriver {
     const { ports, config, parameters, mempool, observer } = options;
     const { clock, store, peers, verifier } = ports;
     this.#electorates = options.electorates;
-    this.#durable = new DurableQueue(store, (error) => this.#fail('the store could not be written', error));
+    this.#durable = new DurableQueue(
+      store,
+      (error) => this.#fail('the store could not be written', error),
+      () => {
+        const startedMs = clock.monotonicMs();
+        return () => observer.logged?.(clock.monotonicMs() - startedMs);
+      },
+    );
     this.#executor = new BlockExecutor({
       store,
       tree: options.tree,
@@ -398,7 +405,7 @@ export class ReplicaDriver {
   }
 
   #execute({ block, source, fresh }: EffectOf<'execute'>): void {
-    this.#options.observer.judging(block);
+    this.#options.observer.judging(block, fresh);
     this.#proposals.judge(block, source, fresh).then(
       ({ outcome, reason }) => {
         if (outcome === 'dropped') return;

@@ -16,14 +16,21 @@ const maxBlocksTogether = 16;
 export class DurableQueue {
   readonly #store: Store;
   readonly #onFailure: (error: unknown) => void;
+  readonly #logging: () => () => void;
   #items: Item[] = [];
   #pumping = false;
   #failed = false;
   readonly #idleWaiters: (() => void)[] = [];
 
-  constructor(store: Store, onFailure: (error: unknown) => void) {
+  /** `logging` is called before log records are written, and what it gives when they are durable: to time it. */
+  constructor(
+    store: Store,
+    onFailure: (error: unknown) => void,
+    logging: () => () => void = () => () => undefined,
+  ) {
     this.#store = store;
     this.#onFailure = onFailure;
+    this.#logging = logging;
   }
 
   /** Queues log records. */
@@ -83,7 +90,11 @@ export class DurableQueue {
     const end = this.#items.findIndex((item) => item.kind === 'commit');
     const group = this.#items.splice(0, end === -1 ? this.#items.length : end);
     const entries = group.flatMap((item) => (item.kind === 'log' ? item.entries : []));
-    if (entries.length > 0) await this.#store.appendLog(entries);
+    if (entries.length > 0) {
+      const logged = this.#logging();
+      await this.#store.appendLog(entries);
+      logged();
+    }
     for (const item of group) if (item.kind === 'call') item.callback();
   }
 

@@ -193,10 +193,12 @@ export class NodeView implements AdminPort {
     const { consensus, mempool, sync } = metrics;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
+    metrics.node.ready.set(this.ready().ready ? 1 : 0);
     consensus.view.set(this.#viewOf(snapshot).view);
     consensus.height.set(store.head()?.height ?? 0);
     consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
     consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
+    consensus.stableCheckpointHeight.set(snapshot.stableCheckpointHeight);
     consensus.evidenceKept.set(replica.driver.evidence.size);
     consensus.blocksInFlight.set(snapshot.inFlight.length);
     consensus.viewChangeInProgress.set(snapshot.viewChangeInProgress ? 1 : 0);

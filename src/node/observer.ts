@@ -2,11 +2,12 @@ import type { Evidence, ValidatorSet } from '../codec/index.js';
 import type { BlockRef, Notice } from '../consensus/types.js';
 import type { Logger, Metrics } from '../telemetry/index.js';
 import { validatorSetHash } from '../crypto/index.js';
-import { equalBytes, toHex } from '../types/index.js';
+import { equalBytes, quorumOf, toHex } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { DriverObserver, EvidenceRefusal, MessageOutcome } from './driver-options.js';
 import type { Electorates } from './electorate.js';
+import { LedgerCounts } from './ledger-counts.js';
 import type { Clock } from './ports.js';
 
 export interface NodeObserverOptions {
@@ -47,9 +48,11 @@ export class NodeObserver implements DriverObserver {
   #self: ValidatorIndex | undefined;
   #epoch = -1;
   #syncLevel: 'debug' | 'info' = 'info';
+  readonly #counts: LedgerCounts;
 
   constructor(options: NodeObserverOptions) {
     this.#options = options;
+    this.#counts = new LedgerCounts(options.metrics);
   }
 
   notice(notice: Notice): void {
@@ -118,6 +121,7 @@ export class NodeObserver implements DriverObserver {
     this.#self = self;
     consensus.epoch.set(current.epoch);
     consensus.validators.set(ids.length);
+    consensus.quorum.set(quorumOf(ids.length));
     consensus.isValidator.set(self === undefined ? 0 : 1);
     consensus.scheduledHeight.set(scheduled?.activationHeight ?? 0);
     if (scheduled !== undefined) {
@@ -168,8 +172,15 @@ export class NodeObserver implements DriverObserver {
     this.#noteProposed(block.header.height);
   }
 
-  judging(block: BlockRef): void {
-    this.#noteProposed(block.header.height);
+  judging(block: BlockRef, fresh: boolean): void {
+    const { metrics, clock } = this.#options;
+    const { height, proposer, timeMs } = block.header;
+    const id = this.#validators[proposer];
+    // Only what is proposed for the first time says what its proposer's clock shows now.
+    if (fresh && id !== undefined) {
+      metrics.consensus.clockOffset.with({ proposer: id }).set((timeMs - clock.wallMs()) / 1000);
+    }
+    this.#noteProposed(height);
   }
 
   judged(block: BlockRef, outcome: 'valid' | 'invalid' | 'refused', reason: string | undefined): void {
@@ -188,6 +199,14 @@ export class NodeObserver implements DriverObserver {
     this.#options.metrics.ledger.executionDuration.observe(ms / 1000);
   }
 
+  logged(ms: number): void {
+    this.#options.metrics.storage.logDuration.observe(ms / 1000);
+  }
+
+  answered(ms: number): void {
+    this.#options.metrics.consensus.finality.observe(ms / 1000);
+  }
+
   committed(block: BlockRef, execution: Execution, storeMs: number): void {
     const { metrics, clock } = this.#options;
     const { consensus, storage } = metrics;
@@ -200,9 +219,7 @@ export class NodeObserver implements DriverObserver {
     consensus.blockBytes.observe(
       execution.transactions.reduce((bytes, { envelopeBytes }) => bytes + envelopeBytes.length, 0),
     );
-    const codes = new Map<string, number>();
-    for (const { code } of execution.output.results) codes.set(code, (codes.get(code) ?? 0) + 1);
-    for (const [code, count] of codes) consensus.transactionsCommitted.with({ code }).inc(count);
+    this.#counts.add(execution.transactions, execution.output.results);
     storage.commitDuration.observe(storeMs / 1000);
     const times = this.#times.get(height);
     if (times !== undefined) {
@@ -264,6 +281,10 @@ export class NodeObserver implements DriverObserver {
       { code: 'SYNC_STARTED', from, target },
       `Catching up from height ${from} to ${target}.`,
     );
+  }
+
+  syncBlock(): void {
+    this.#options.metrics.sync.blocks.inc();
   }
 
   syncEnded(end: string, height: Height): void {

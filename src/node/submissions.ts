@@ -7,6 +7,8 @@ import { hashKey } from '../mempool/index.js';
 /** One batch of a client, as long as answers to it are owed. */
 export interface Waiter {
   readonly sink: SubmissionSink;
+  /** When it came, in milliseconds of the monotonic clock. */
+  readonly sinceMs: number;
   cancelled: boolean;
   /** Names of the transactions that it still waits for. */
   readonly pending: Set<string>;
@@ -53,8 +55,8 @@ export class Submissions {
     waiter.pending.clear();
   }
 
-  /** Answers all who wait for transactions of a block that is durable now. */
-  finalize(block: FinalizedBlock): void {
+  /** Answers all who wait for transactions of a block that is durable now; `answered` is told since when each waited. */
+  finalize(block: FinalizedBlock, answered: (sinceMs: number) => void): void {
     if (this.#waits.size === 0) return;
     const answers = new Map<Waiter, { numbers: number[]; indexes: number[] }>();
     for (const [index, txId] of block.txIds.entries()) {
@@ -67,7 +69,10 @@ export class Submissions {
     }
     if (answers.size === 0) return;
     const final: FinalBlock = finalBlock(block);
-    for (const [waiter, entries] of answers) waiter.sink.finalized(final, entries);
+    for (const [waiter, entries] of answers) {
+      answered(waiter.sinceMs);
+      waiter.sink.finalized(final, entries);
+    }
   }
 
   /** Tells all who wait for a transaction that it will not be executed. */

@@ -48,7 +48,8 @@ export class TransactionDesk implements LedgerPort {
     _source: { readonly member: string },
     sink: SubmissionSink,
   ): Submission {
-    const waiter: Waiter = { sink, cancelled: false, pending: new Set() };
+    const sinceMs = this.#options.ports.clock.monotonicMs();
+    const waiter: Waiter = { sink, sinceMs, cancelled: false, pending: new Set() };
     const checked = this.#take(envelopes, firstNumber, waiter).catch(this.#options.failed);
     return {
       checked,
@@ -96,7 +97,9 @@ export class TransactionDesk implements LedgerPort {
 
   /** Answers who waits for transactions of a durable block. */
   finalize(block: FinalizedBlock): void {
-    this.#submissions.finalize(block);
+    const { ports, observer } = this.#options;
+    const nowMs = ports.clock.monotonicMs();
+    this.#submissions.finalize(block, (sinceMs) => observer.answered?.(nowMs - sinceMs));
   }
 
   /** These were never executed and never will be. */

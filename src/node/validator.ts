@@ -34,8 +34,10 @@ import { equalBytes, invariant, QuaestorError, quorumOf, toHex } from '../types/
 import type { ValidatorIndex } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
+import { DiskWatch } from './disk-watch.js';
 import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
+import { showLimits } from './limits-shown.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
@@ -108,7 +110,8 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const signer = self === undefined ? undefined : await openSigner(config, genesis, self);
   const clientTls = await readClientTls(config, networkName);
   const peerTls = await readPeerTls(config, networkName);
-  const metrics = createMetrics({ version, validator: config.validator });
+  const metrics = createMetrics({ version, network: networkName, validator: config.validator });
+  showLimits(metrics, config, genesis.parameters);
   const certificates = new CertificateWatch({ clock, log, metrics });
   certificates.use('peer', peerTls.expiryMs);
   certificates.use('client', clientTls.expiryMs);
@@ -208,6 +211,13 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     serveState: (height, from, until) =>
       link.replica === undefined ? nothing() : serveState(store, link.replica.tree, height, { from, until }),
   });
+  const disk = new DiskWatch({
+    clock,
+    log,
+    metrics,
+    dir: config.dataDir,
+    storeBytes: () => store.sizeBytes(),
+  });
   const peers: PeerPort = network;
   const settings = settingsOf(config);
   const reads: { current?: NodeReads } = {};
@@ -224,6 +234,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     tick: () => {
       view.current?.refreshHealth();
       certificates.look();
+      void disk.look();
     },
     halted: (reason) => {
       health.update({ halted: reason, failure: reason });

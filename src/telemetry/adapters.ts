@@ -39,7 +39,7 @@ export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
     shed(
       peer: number,
       direction: 'in' | 'out',
-      traffic: 'consensus' | 'transactions' | 'status' | 'bodies',
+      traffic: 'consensus' | 'transactions' | 'status' | 'bodies' | 'evidence',
       count: number,
     ): void {
       network.shed.with({ peer: idOf(peer), direction, traffic }).inc(count);
@@ -82,6 +82,7 @@ export interface VerifierTotals {
   readonly invalid: number;
   readonly unsettled: number;
   readonly crashes: number;
+  readonly liveThreads: number;
   readonly waiting: number;
 }
 
@@ -96,6 +97,7 @@ export function observeVerifier(metrics: Metrics, stats: () => VerifierTotals): 
     verifier.invalid.raiseTo(totals.invalid);
     verifier.slow.raiseTo(totals.unsettled);
     verifier.crashes.raiseTo(totals.crashes);
+    verifier.threads.set(totals.liveThreads);
     verifier.waiting.set(totals.waiting);
   });
 }

@@ -48,16 +48,33 @@ export interface Family<Specs extends LabelSpecs, Cell> {
   with(labels: Labels<Specs>): Cell;
 }
 
-interface Declaration {
-  /** Without the prefix. */
+/** What is known of a metric without running anything. */
+export interface MetricDeclaration {
+  /** With the prefix. */
   readonly name: string;
   readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly unit: MetricUnit;
+  readonly labels: LabelSpecs;
+  /** Upper bounds of a histogram's buckets, ascending. */
+  readonly buckets?: readonly number[];
 }
+
+/** Base units of Prometheus; `one` is a count, a height or a truth value. */
+export type MetricUnit = 'seconds' | 'bytes' | 'ratio' | 'one';
 
 const prefix = 'quaestor_';
 
+/** The unit that a name ends in, before the suffix of counters. */
+function unitOf(name: string): MetricUnit {
+  const [, unit] = /_(seconds|bytes|ratio)(_total)?$/.exec(name) ?? [];
+  return (unit as MetricUnit | undefined) ?? 'one';
+}
+
 /** Declares metrics on one registry. */
 export class MetricBuilder {
+  /** Everything that was declared, in order. */
+  readonly declarations: MetricDeclaration[] = [];
   readonly #registry: Registry;
 
   constructor(registry: Registry) {
@@ -75,7 +92,7 @@ export class MetricBuilder {
   ): Family<Specs, CounterCell> {
     const cells: CountedCell[] = [];
     const counter = new Counter({
-      ...this.#common({ name, help }, labels),
+      ...this.#declare({ name, help, type: 'counter' }, labels),
       collect() {
         for (const cell of cells) cell.flush(this);
       },
@@ -99,7 +116,7 @@ export class MetricBuilder {
   ): Family<Specs, GaugeCell> {
     const cells: SetCell[] = [];
     const gauge = new Gauge({
-      ...this.#common({ name, help }, labels),
+      ...this.#declare({ name, help, type: 'gauge' }, labels),
       collect() {
         for (const cell of cells) cell.flush(this);
       },
@@ -127,20 +144,19 @@ export class MetricBuilder {
     buckets: readonly number[],
     labels: Specs,
   ): Family<Specs, HistogramCell> {
-    const histogram = new Histogram({ ...this.#common({ name, help }, labels), buckets: [...buckets] });
+    const declared = this.#declare({ name, help, type: 'histogram', buckets }, labels);
+    const histogram = new Histogram({ ...declared, buckets: [...buckets] });
     return new CellFamily(labels, (values) => {
       histogram.zero(values);
       return { observe: (value) => histogram.observe(values, value) };
     });
   }
 
-  #common(declaration: Declaration, labels: LabelSpecs) {
-    return {
-      name: prefix + declaration.name,
-      help: declaration.help,
-      labelNames: Object.keys(labels),
-      registers: [this.#registry],
-    };
+  #declare(declaration: Omit<MetricDeclaration, 'unit' | 'labels'>, labels: LabelSpecs) {
+    const { help } = declaration;
+    const name = prefix + declaration.name;
+    this.declarations.push({ ...declaration, name, unit: unitOf(name), labels });
+    return { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
   }
 }
 

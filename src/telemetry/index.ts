@@ -4,7 +4,7 @@
  */
 export { apiMetrics, observeVerifier, peerMetrics } from './adapters.js';
 export type { VerifierTotals } from './adapters.js';
-export type { CounterCell, Family, GaugeCell, HistogramCell } from './families.js';
+export type { CounterCell, Family, GaugeCell, HistogramCell, MetricDeclaration } from './families.js';
 export { HealthState } from './health.js';
 export type { HealthInputs } from './health.js';
 export { logCodes, logLevels } from './log-codes.js';

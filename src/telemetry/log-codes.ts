@@ -29,6 +29,10 @@ export const logCodes = {
     level: 'error',
     meaning: 'The store refused an operation. Check the disk: space, permissions, hardware.',
   },
+  DISK_SPACE_LOW: {
+    level: 'warn',
+    meaning: 'Less than a tenth of the disk of the data folder is free; a node stops when it is full.',
+  },
   VALIDATORS_SCHEDULED: {
     level: 'info',
     meaning: 'A quorum has decided the next validator set; its height, who joins and who leaves.',

@@ -142,10 +142,12 @@ export class ValidatorProcess {
     if (!this.running) throw new Error(`${this.id} ended instead of becoming ready`);
   }
 
-  /** The value of a metric without labels, or with exactly these labels as they are written. */
+  /** The value of a metric, if it has labels of its own with exactly these as they are written. */
   async metric(name: string): Promise<number> {
     const { body } = await this.http('/metrics');
-    const line = body.split('\n').find((text) => text.startsWith(`${name} `));
+    const line = withoutOwnLabels(body)
+      .split('\n')
+      .find((text) => text.startsWith(`${name} `));
     if (line === undefined) throw new Error(`${this.id} has no metric ${name}`);
     return Number(line.slice(name.length + 1));
   }
@@ -161,4 +163,12 @@ export class ValidatorProcess {
     const tail = text.trimEnd().split('\n').slice(-lines);
     return `--- ${this.id}\n${tail.join('\n')}`;
   }
+}
+
+/** A page of metrics without the labels that every series of a node has. */
+export function withoutOwnLabels(page: string): string {
+  return page
+    .replace(/network="[^"]*",validator="[^"]*",?/g, '')
+    .replace(/,\} /g, '} ')
+    .replace(/\{\} /g, ' ');
 }

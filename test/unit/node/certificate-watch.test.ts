@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { CertificateWatch } from '../../../src/node/certificate-watch.js';
 import { systemClock } from '../../../src/node/clock.js';
 import { createLogger, createMetrics } from '../../../src/telemetry/index.js';
+import { withoutOwnLabels } from '../../e2e/validator-process.js';
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -17,7 +18,7 @@ function watched(): {
     format: 'json',
     sink: { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
   });
-  const metrics = createMetrics({ version: '1', validator: 'v1', processMetrics: false });
+  const metrics = createMetrics({ version: '1', network: 'n1', validator: 'v1', processMetrics: false });
   const world = { nowMs: Date.parse('2030-01-01T00:00:00Z'), lines, metrics };
   const clock = { ...systemClock, wallMs: () => world.nowMs };
   return Object.assign(world, { watch: new CertificateWatch({ clock, log, metrics }) });
@@ -34,7 +35,7 @@ describe('the end of a certificate', () => {
       world.watch.look();
     }
     expect(world.lines).toEqual([]);
-    expect(await world.metrics.render()).toContain(
+    expect(withoutOwnLabels(await world.metrics.render())).toContain(
       `quaestor_tls_certificate_expiry_timestamp_seconds{surface="peer"} ${expiryMs / 1000}`,
     );
     for (let hour = 0; hour < 3 * 24; hour++) {

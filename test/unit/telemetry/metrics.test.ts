@@ -1,11 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { apiMetrics, createMetrics, observeVerifier, peerMetrics } from '../../../src/telemetry/index.js';
+import { limits } from '../../../src/types/index.js';
+import { withoutOwnLabels } from '../../e2e/validator-process.js';
 import type { Metrics } from '../../../src/telemetry/index.js';
 
-const make = (): Metrics => createMetrics({ version: '1.2.3', validator: 'v1', processMetrics: false });
+const identity = { version: '1.2.3', network: 'n1', validator: 'v1' };
+const make = (): Metrics => createMetrics({ ...identity, processMetrics: false });
+
+/** The page without the labels that every series has. */
+const pageOf = async (metrics: Metrics): Promise<string> => withoutOwnLabels(await metrics.render());
 
 async function lines(metrics: Metrics, name: string): Promise<string[]> {
-  return (await metrics.render()).split('\n').filter((line) => line.startsWith(name));
+  return (await pageOf(metrics)).split('\n').filter((line) => line.startsWith(name));
 }
 
 describe('createMetrics', () => {
@@ -24,12 +30,15 @@ describe('createMetrics', () => {
   it('follows the naming rules of Prometheus', () => {
     const declared = make().declared();
     expect(declared.length).toBeGreaterThan(50);
-    for (const { name, help, type } of declared) {
+    for (const { name, help, type, labels } of declared) {
       expect(name).toMatch(/^quaestor_[a-z][a-z0-9_]*[a-z0-9]$/);
       expect(help).toMatch(/\.$/);
       expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
       expect(name).not.toMatch(/_(ms|milliseconds|kb|mb|count|sum|bucket)(_|$)/);
       if (/duration|finality|_age_/.test(name)) expect(name).toMatch(/_seconds$/);
+      for (const spec of Object.values(labels)) {
+        expect('values' in spec ? spec.values.length : spec.max).toBeLessThanOrEqual(limits.maxValidators);
+      }
     }
     expect(new Set(declared.map(({ name }) => name)).size).toBe(declared.length);
   });
@@ -38,12 +47,21 @@ describe('createMetrics', () => {
     const metrics = make();
     const { consensus } = metrics;
     const name = 'quaestor_consensus_messages_total{type="commit",outcome="accepted"}';
-    const value = async () => (await metrics.render()).split('\n').find((line) => line.startsWith(name));
+    const value = async () => (await pageOf(metrics)).split('\n').find((line) => line.startsWith(name));
     expect(await value()).toBe(`${name} 0`);
     consensus.messages.with({ type: 'commit', outcome: 'accepted' }).inc();
     consensus.messages.with({ type: 'commit', outcome: 'accepted' }).inc(2);
     expect(await value()).toBe(`${name} 3`);
     expect(await value()).toBe(`${name} 3`);
+  });
+
+  it('says of every series which network and node it is of', async () => {
+    const metrics = createMetrics(identity);
+    metrics.consensus.view.set(3);
+    const series = (await metrics.render())
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    for (const line of series) expect(line).toContain('network="n1",validator="v1"');
   });
 
   it('leaves out a gauge that has no value yet', async () => {
@@ -61,22 +79,21 @@ describe('createMetrics', () => {
     const shown = await lines(metrics, 'quaestor_consensus_messages_ignored_total');
     expect(shown).toHaveLength(49);
     expect(shown).toContain('quaestor_consensus_messages_ignored_total{reason="other"} 952');
-    metrics.storage.errors.with({ operation: 'sabotage' as 'other' }).inc();
-    expect(await lines(metrics, 'quaestor_storage_errors_total{operation="other"}')).toEqual([
-      'quaestor_storage_errors_total{operation="other"} 1',
+    metrics.network.refused.with({ direction: 'sideways' as 'in', reason: 'x' }).inc();
+    expect(await lines(metrics, 'quaestor_network_refused_total{direction="other"')).toEqual([
+      'quaestor_network_refused_total{direction="other",reason="x"} 1',
     ]);
   });
 
   it('says what runs, and the state of the process by its standard names', async () => {
-    const metrics = createMetrics({ version: '1.2.3', validator: 'v1' });
-    const page = await metrics.render();
-    expect(page).toContain(
-      `quaestor_build_info{version="1.2.3",node_version="${process.version}",validator="v1"} 1`,
-    );
+    const metrics = createMetrics(identity);
+    const page = await pageOf(metrics);
+    expect(page).toContain(`quaestor_build_info{version="1.2.3",node_version="${process.version}"} 1`);
     expect(page).toMatch(/^process_resident_memory_bytes \d+$/m);
-    for (const { name, type } of metrics.declared()) {
-      expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
-    }
+    const names = metrics.declaredOfProcess().map(({ name }) => name);
+    expect(names).toContain('nodejs_eventloop_lag_p99_seconds');
+    for (const name of names)
+      expect(page).toContain(`# TYPE ${name} ${name.endsWith('_total') ? 'counter' : ''}`);
     expect(metrics.contentType).toContain('text/plain');
   });
 
@@ -105,7 +122,7 @@ describe('adapters', () => {
     expect(await lines(metrics, 'quaestor_network_peers_connected')).toEqual([
       'quaestor_network_peers_connected 1',
     ]);
-    const page = await metrics.render();
+    const page = await pageOf(metrics);
     for (const line of [
       'quaestor_network_bytes_total{peer="v2",direction="out"} 100',
       'quaestor_network_frames_total{peer="v2",direction="in"} 1',
@@ -142,6 +159,7 @@ describe('adapters', () => {
       invalid: 5,
       unsettled: 6,
       crashes: 0,
+      liveThreads: 2,
       waiting: 8,
     };
     observeVerifier(metrics, () => totals);

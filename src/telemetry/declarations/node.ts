@@ -1,0 +1,101 @@
+import { atMost, oneOf, type MetricBuilder } from '../families.js';
+import { stepSeconds } from './buckets.js';
+
+/** The node as a whole: whether it can do its work, and what it has to do it with. */
+export const nodeMetrics = (build: MetricBuilder) => ({
+  ready: build.gauge(
+    'node_ready',
+    '1 while this node is synced and able to do its work, 0 otherwise: what /readyz says.',
+  ),
+  memoryLimit: build.gauge(
+    'node_memory_limit_bytes',
+    'Memory that this process may use: the limit of its control group, or the memory of the machine.',
+  ),
+});
+
+/** What blocks do to the ledger. */
+export const ledgerMetrics = (build: MetricBuilder) => ({
+  executionDuration: build.histogram(
+    'ledger_execution_duration_seconds',
+    'Time to execute a block, state root included.',
+    stepSeconds,
+  ),
+  operations: build.counterBy(
+    'ledger_operations_total',
+    'Operations of committed transactions that took effect, by kind.',
+    { kind: atMost(32) },
+  ),
+  transferred: build.counterBy(
+    'ledger_transferred_minor_units_total',
+    'Sum of committed transfers in minor units of the asset, rounded to what a float holds: for graphs, not for books.',
+    { asset: atMost(32) },
+  ),
+});
+
+/** The disk. */
+export const storageMetrics = (build: MetricBuilder) => ({
+  commitDuration: build.histogram(
+    'storage_commit_duration_seconds',
+    'Time to write one block durably.',
+    stepSeconds,
+  ),
+  logDuration: build.histogram(
+    'storage_log_append_duration_seconds',
+    'Time to write votes to the consensus log durably.',
+    stepSeconds,
+  ),
+  size: build.gauge('storage_size_bytes', 'Approximate size of the store on disk.'),
+  filesystemSize: build.gauge(
+    'storage_filesystem_size_bytes',
+    'Size of the file system that the data folder is on.',
+  ),
+  filesystemAvailable: build.gauge(
+    'storage_filesystem_available_bytes',
+    'Room on the file system that the data folder is on.',
+  ),
+});
+
+/** Certificates. */
+export const tlsMetrics = (build: MetricBuilder) => ({
+  certificateExpiry: build.gaugeBy(
+    'tls_certificate_expiry_timestamp_seconds',
+    'When the certificate in use expires, in seconds since 1970, by whose connections it is for.',
+    { surface: oneOf('peer', 'client') },
+  ),
+});
+
+/** The pool that checks signatures. */
+export const verifierMetrics = (build: MetricBuilder) => ({
+  checks: build.counterBy('verifier_checks_total', 'Signature checks, by how they were answered.', {
+    path: oneOf('remembered', 'joined', 'inline', 'threaded'),
+  }),
+  invalid: build.counter('verifier_invalid_total', 'Signatures found invalid.'),
+  slow: build.counter(
+    'verifier_slow_checks_total',
+    'Checks that the fast library did not settle: only faulty or hostile signers cause them.',
+  ),
+  crashes: build.counter('verifier_thread_crashes_total', 'Threads that ended unexpectedly.'),
+  threads: build.gauge('verifier_threads', 'Threads that check signatures.'),
+  waiting: build.gauge('verifier_waiting_checks', 'Checks that wait for a thread or are with one.'),
+});
+
+/** Catching up with the others. */
+export const syncMetrics = (build: MetricBuilder) => ({
+  active: build.gauge('sync_active', '1 while this validator catches up.'),
+  blocks: build.counter('sync_blocks_total', 'Blocks taken over from other validators.'),
+  snapshotHeight: build.gauge(
+    'sync_snapshot_height',
+    'Height of the block whose state is copied, or was last; 0 if none was since the start.',
+  ),
+  snapshotProgress: build.gauge(
+    'sync_snapshot_progress_ratio',
+    'Part of that state that is copied and checked, 0 to 1.',
+  ),
+  snapshotBytes: build.counter(
+    'sync_snapshot_bytes_total',
+    'Bytes of keys and values that were copied and checked.',
+  ),
+  failures: build.counterBy('sync_failures_total', 'Requests for blocks or state that failed, by reason.', {
+    reason: atMost(16),
+  }),
+});
