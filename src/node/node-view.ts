@@ -195,9 +195,13 @@ export class NodeView implements AdminPort {
     const stats = replica.mempool.stats();
     metrics.node.ready.set(this.ready().ready ? 1 : 0);
     consensus.view.set(this.#viewOf(snapshot).view);
-    consensus.height.set(store.head()?.height ?? 0);
     consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
-    consensus.knownHeight.set(Math.max(0, ...snapshot.peers.map((peer) => peer.committedHeight)));
+    const reported = snapshot.peers.map((peer) => peer.committedHeight);
+    const height = store.head()?.height ?? 0;
+    consensus.height.set(height);
+    consensus.knownHeight.set(
+      Math.max(height, believableHeight(reported, this.#options.genesis.validators.length)),
+    );
     consensus.stableCheckpointHeight.set(snapshot.stableCheckpointHeight);
     consensus.evidenceKept.set(replica.driver.evidence.size);
     consensus.blocksInFlight.set(snapshot.inFlight.length);
@@ -209,6 +213,8 @@ export class NodeView implements AdminPort {
     const oldestMs = replica.mempool.oldestAdmittedAtMs();
     mempool.oldestAge.set(oldestMs === undefined ? 0 : (clock.monotonicMs() - oldestMs) / 1000);
     for (const peer of network.peers()) {
+      // Also one that was never connected: an alert can't see what is not there.
+      metrics.network.peerConnected.with({ peer: peer.id }).set(peer.connected ? 1 : 0);
       metrics.network.queueBytes.with({ peer: peer.id }).set(peer.queuedBytes);
     }
   }

@@ -56,6 +56,8 @@ export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
 /** Counts of the services, in the shape that src/api takes. */
 export function apiMetrics(metrics: Metrics) {
   const { grpc } = metrics;
+  // Those that say "too much" are there from the start, so that a rate over them sees the first one.
+  for (const reason of ['OVERLOADED', 'QUOTA_EXCEEDED']) grpc.refused.with({ reason });
   return {
     callEnded(method: string, code: string, durationMs: number): void {
       grpc.requests.with({ method, code }).inc();

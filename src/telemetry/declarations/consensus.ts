@@ -14,7 +14,7 @@ export const consensusMetrics = (build: MetricBuilder) => ({
   ),
   knownHeight: build.gauge(
     'consensus_known_height',
-    'Highest committed height that any validator reported: how far behind this one is.',
+    'Highest committed height that is here or that a correct validator reported; f of the reports may be lies.',
   ),
   epoch: build.gauge('consensus_epoch', 'Number of the validator set in force, 0 for that of the genesis.'),
   validators: build.gauge('consensus_validators', 'Validators of the set in force.'),

@@ -1,0 +1,10 @@
+import { alertsPage, logsPage, metricsPage } from './pages.js';
+
+/** Files of the repository that are made from declarations in the code, by their paths. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/metrics.md', metricsPage()],
+    ['docs/logs.md', logsPage()],
+    ['deploy/prometheus/README.md', alertsPage()],
+  ]);
+}
