@@ -84,6 +84,12 @@ const refusals = {
     meaning:
       'Another transaction of the sender with the same idempotency key is pending: which of the two is executed is open until one of them is final.',
   },
+  OUTCOME_NOT_RETAINED: {
+    code: status.OUT_OF_RANGE,
+    retry: 'elsewhere',
+    meaning:
+      'The transaction can no longer be executed, and may have been in a block that this node does not keep: it began with a copy of a later state. A validator with older blocks tells.',
+  },
   OPERATION_CLOSED: {
     code: status.FAILED_PRECONDITION,
     retry: 'never',

@@ -135,6 +135,7 @@ export class ReplicaDriver {
       intake,
       mempool,
       observer,
+      validityWindowBlocks: parameters.validityWindowBlocks,
       admitted: (transactions) => this.#transactionsAdmitted(transactions),
       failed: (error) => this.#fail('transactions could not be taken in', error),
     });

@@ -17,7 +17,7 @@ import type { AdmitRefusal, Mempool } from '../mempool/index.js';
 import type { ReplayWindow } from '../ledger/index.js';
 import type { Store } from '../storage/types.js';
 import { DefectError } from '../types/index.js';
-import type { ChainId, Result, StateKey, TxId } from '../types/index.js';
+import type { ChainId, Height, Result, StateKey, TxId } from '../types/index.js';
 import { err, ok } from '../types/index.js';
 import type { Clock } from './ports.js';
 
@@ -48,6 +48,7 @@ export type Admission =
       readonly kind: 'refused';
       readonly refusal: Exclude<AdmitRefusal, { code: 'ALREADY_KNOWN' }>;
       readonly txId: TxId;
+      readonly validUntilHeight: Height;
       readonly index: number;
     };
 
@@ -93,7 +94,9 @@ export class Intake {
         used !== undefined &&
         isSettledByUse(payload.validUntilHeight, used, this.#options.validityWindowBlocks)
       ) {
-        outcomes[index] = { kind: 'refused', refusal: { code: 'KEY_USED', height: used }, txId, index };
+        const { validUntilHeight } = payload;
+        const refusal = { code: 'KEY_USED', height: used } as const;
+        outcomes[index] = { kind: 'refused', refusal, txId, validUntilHeight, index };
       } else if (known !== undefined) {
         // Its signatures were checked before; the pool is told, since a client now relies on this node for it.
         outcomes[index] = this.#admitOne(known, source, 'OK', index, onPending);
@@ -151,7 +154,7 @@ export class Intake {
   ): Admission {
     const { mempool, clock } = this.#options;
     const admitted = mempool.admit(transaction, { nowMs: clock.monotonicMs(), source, authorization });
-    const { txId } = transaction;
+    const { txId, payload } = transaction;
     if (admitted.ok) {
       onPending(txId, index);
       return { kind: 'pending', transaction, index };
@@ -161,7 +164,7 @@ export class Intake {
       onPending(txId, index);
       return { kind: 'pending', transaction: undefined, index };
     }
-    return { kind: 'refused', refusal: error, txId, index };
+    return { kind: 'refused', refusal: error, txId, validUntilHeight: payload.validUntilHeight, index };
   }
 
   async #verify(

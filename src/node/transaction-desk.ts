@@ -18,6 +18,7 @@ export interface TransactionDeskOptions {
   readonly intake: Intake;
   readonly mempool: Mempool;
   readonly observer: DriverObserver;
+  readonly validityWindowBlocks: number;
   /** Transactions were admitted to the mempool. */
   readonly admitted: (transactions: readonly CheckedTransaction[]) => void;
   /** Signatures could not be checked or the store could not be read; nobody is answered. */
@@ -126,9 +127,10 @@ export class TransactionDesk implements LedgerPort {
         refusals.push(refusal(number, 'OPERATION_CLOSED'));
         continue;
       }
+      const { txId, validUntilHeight } = admission;
       const { code } = admission.refusal;
       // What can't be executed any more may have been, long ago: then its receipt is the answer.
-      if (code === 'KEY_USED' || code === 'EXPIRED') settled.push({ txId: admission.txId, number, code });
+      if (code === 'KEY_USED' || code === 'EXPIRED') settled.push({ txId, validUntilHeight, number, code });
       else refusals.push(refusal(number, reasonOf(code)));
     }
     if (settled.length > 0) refusals.push(...(await this.#answerFromStore(settled, waiter)));
@@ -141,10 +143,13 @@ export class TransactionDesk implements LedgerPort {
     const places = await Promise.all(settled.map(({ txId }) => store.locate(txId)));
     const refusals: Refusal[] = [];
     const byHeight = new Map<Height, { numbers: number[]; indexes: number[] }>();
-    for (const [position, { number, code }] of settled.entries()) {
+    const { validityWindowBlocks } = this.#options;
+    for (const [position, { number, code, validUntilHeight }] of settled.entries()) {
       const place = places[position];
       if (place === undefined) {
-        refusals.push(refusal(number, reasonOf(code)));
+        // It may have been executed in a block that is not here: then nothing is known of it.
+        const kept = store.base === 0 || store.base < validUntilHeight - validityWindowBlocks;
+        refusals.push(refusal(number, kept ? reasonOf(code) : 'OUTCOME_NOT_RETAINED'));
         continue;
       }
       const entries = byHeight.get(place.height) ?? { numbers: [], indexes: [] };
@@ -193,6 +198,7 @@ export class TransactionDesk implements LedgerPort {
 /** A transaction that can't be executed any more. */
 interface Settled {
   readonly txId: TxId;
+  readonly validUntilHeight: Height;
   readonly number: number;
   readonly code: 'KEY_USED' | 'EXPIRED';
 }
@@ -252,6 +258,8 @@ function messageOf(reason: RefusalReason): string {
       return 'Another transaction of this sender used the same idempotency key. Look that transaction up, or choose a new key.';
     case 'IDEMPOTENCY_KEY_PENDING':
       return 'Another transaction of this sender with the same idempotency key is pending. Wait until it is final, or choose a new key.';
+    case 'OUTCOME_NOT_RETAINED':
+      return 'The transaction can not be executed any more, and this node lacks the blocks in which it may have been. Ask a validator with older blocks, and do not build a new one before.';
     case 'OPERATION_CLOSED':
       return 'This node takes no changes of the validator set: see docs/reconfiguration.md.';
     default:

@@ -1,5 +1,6 @@
 /** A validator that was away for long copies the state of a recent block instead of executing all the blocks. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeTransactionEnvelope } from '../../src/codec/index.js';
 import { openStore, type Store } from '../../src/storage/index.js';
 import { grpcCredentials, invoke, rawClient } from '../helpers/api-servers.js';
 import { eventually } from '../helpers/eventually.js';
@@ -71,6 +72,20 @@ describe('a validator that was away for many blocks', () => {
         'grpc.ssl_target_name_override': 'localhost',
       });
       const answer = await invoke(raw.getBlock.bind(raw) as never, { height: 1 });
+      // What was paid before that height, submitted again: this node can't know, another one does.
+      const [txId] = load.acknowledged.keys();
+      const envelope = decodeTransactionEnvelope(load.submitted.get(txId!)!.bytes);
+      if (!envelope.ok) throw new Error(envelope.error.message);
+      const { tls } = await network.member(routes.alba.member);
+      const desk = rawClient(away.clientAddress, grpcCredentials(tls), {
+        'grpc.ssl_target_name_override': 'localhost',
+      });
+      const again = await invoke(desk.submit.bind(desk) as never, { envelope: envelope.value });
+      desk.close();
+      expect(again.info?.reason).toBe('OUTCOME_NOT_RETAINED');
+      const client = network.connect({ ...network.clientOptions(tls), preferredValidator: 3 });
+      const receipt = await client.submit(load.submitted.get(txId!)!, { timeoutMs: 20_000 });
+      expect(receipt.height).toBe(load.acknowledged.get(txId!));
       raw.close();
       expect(answer.info?.reason).toBe('HEIGHT_NOT_RETAINED');
       expect(Number(answer.info?.metadata['oldest'])).toBeGreaterThan(missed - 60);
