@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValidatorSet } from '../../src/codec/index.js';
-import { StateTree, sha256, stateKeyPath, validatorSetHash } from '../../src/crypto/index.js';
+import { sha256, stateKeyPath, validatorSetHash } from '../../src/crypto/index.js';
 import { createVerifierPool, installNativeSha256 } from '../../src/crypto/native/index.js';
 import { decodeTransaction, genesisChainId } from '../../src/ledger/index.js';
 import { systemClock } from '../../src/node/clock.js';
@@ -132,7 +132,6 @@ await driver.stop();
 const opened = await openInstall(place('copy'));
 if (!opened.ok) throw opened.error;
 const install = opened.value;
-const tree = new StateTree({ maxBytes: 64 * 1024 * 1024 });
 const copied = await seconds(async () => {
   await install.begin(targetOf(header));
   const source = {
