@@ -92,6 +92,10 @@ export interface NodeStatus {
   readonly quorum: number;
   readonly synced: boolean;
   readonly pendingTransactions: number;
+  /** Number of the validator set in force. */
+  readonly epoch: number;
+  /** Whether this node votes in it. */
+  readonly validates: boolean;
 }
 
 /** Reads committed data. A store fits most of it as it is. */

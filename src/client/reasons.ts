@@ -90,12 +90,6 @@ const refusals = {
     meaning:
       'The transaction can no longer be executed, and may have been in a block that this node does not keep: it began with a copy of a later state. A validator with older blocks tells.',
   },
-  OPERATION_CLOSED: {
-    code: status.FAILED_PRECONDITION,
-    retry: 'never',
-    meaning:
-      'The transaction has an operation that this release takes from nobody: a change of the validator set.',
-  },
   QUOTA_EXCEEDED: {
     code: status.RESOURCE_EXHAUSTED,
     retry: 'later',

@@ -37,6 +37,8 @@ const certificates = () =>
 export const nodeSchema = field.mapping({
   role: field.oneOf(['validator', 'observer']).default('validator'),
   validator: ids.validator(),
+  /** Whether it may be a validator that the genesis does not name, or names with another key. */
+  joins: field.truth().default(false),
   dataDir: path(),
   network: field.mapping({
     genesis: path(),
@@ -57,6 +59,8 @@ export const nodeSchema = field.mapping({
     .prefault({}),
   tls: field.mapping({ peer: certificates(), client: certificates() }),
   key: field.mapping({ file: path(), passwordFile: path() }).optional(),
+  /** Key that is to follow `key`, while it is rotated. */
+  nextKey: field.mapping({ file: path(), passwordFile: path() }).optional(),
   storage: field
     .mapping({
       engine: field.oneOf(['auto', 'rocksdb', 'leveldb']).default('auto'),

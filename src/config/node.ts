@@ -21,6 +21,12 @@ export interface TlsFiles {
   readonly key: string;
 }
 
+/** Absolute paths of an encrypted key file and of the file with its password. */
+export interface KeyFiles {
+  readonly file: string;
+  readonly passwordFile: string;
+}
+
 /** How one node runs. Paths are absolute, durations in milliseconds, sizes in bytes. */
 export interface NodeConfig {
   /** Absolute path of the file that it came from. */
@@ -29,8 +35,10 @@ export interface NodeConfig {
   readonly warnings: readonly string[];
   /** An observer follows, executes and serves, but never votes. */
   readonly role: 'validator' | 'observer';
-  /** Id of this validator in the genesis; of an observer, the id in its certificates. */
+  /** Id of this validator; of an observer, the id in its certificates. */
   readonly validator: string;
+  /** The genesis need not name this validator, or may name it with another key: it follows until a validator set has it. */
+  readonly joins: boolean;
   readonly dataDir: string;
   readonly network: {
     readonly genesisFile: string;
@@ -48,7 +56,9 @@ export interface NodeConfig {
   };
   readonly tls: { readonly peer: TlsFiles; readonly client: TlsFiles };
   /** Undefined for an observer. */
-  readonly key: { readonly file: string; readonly passwordFile: string } | undefined;
+  readonly key: KeyFiles | undefined;
+  /** Key that is to follow `key`, while it is rotated. */
+  readonly nextKey: KeyFiles | undefined;
   readonly storage: { readonly engine: 'auto' | 'rocksdb' | 'leveldb'; readonly cacheBytes: number };
   /** As in ConsensusConfig.timeouts. */
   readonly consensus: {
@@ -179,6 +189,14 @@ function checkTogether(file: NodeFile, report: Report): void {
   }
 }
 
+/** The keys that the configuration names, by field. */
+function keysIn({ key, nextKey }: NodeFile): readonly (readonly [field: string, files: KeyFiles])[] {
+  return [
+    ...(key === undefined ? [] : [['key', key] as const]),
+    ...(nextKey === undefined ? [] : [['nextKey', nextKey] as const]),
+  ];
+}
+
 async function checkFiles(file: NodeFile, folder: string, report: Report): Promise<void> {
   const readable: readonly (readonly [readonly string[], string])[] = [
     [['network', 'genesis'], file.network.genesis],
@@ -187,7 +205,7 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
     [['tls', 'client', 'ca'], file.tls.client.ca],
     [['tls', 'client', 'cert'], file.tls.client.cert],
     // Its mode is judged where it is opened: by the keystore.
-    ...(file.key === undefined ? [] : [[['key', 'file'], file.key.file] as const]),
+    ...keysIn(file).map(([field, { file: path }]) => [[field, 'file'], path] as const),
   ];
   for (const [field, path] of readable) {
     try {
@@ -201,7 +219,7 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
   const secret: readonly (readonly [readonly string[], string])[] = [
     [['tls', 'peer', 'key'], file.tls.peer.key],
     [['tls', 'client', 'key'], file.tls.client.key],
-    ...(file.key === undefined ? [] : [[['key', 'passwordFile'], file.key.passwordFile] as const]),
+    ...keysIn(file).map(([field, { passwordFile }]) => [[field, 'passwordFile'], passwordFile] as const),
   ];
   for (const [field, path] of secret) {
     const problem = await secretFileProblem(resolve(folder, path));
@@ -221,11 +239,16 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     cert: resolve(folder, files.cert),
     key: resolve(folder, files.key),
   });
+  const keyFiles = (files: KeyFiles): KeyFiles => ({
+    file: resolve(folder, files.file),
+    passwordFile: resolve(folder, files.passwordFile),
+  });
   return {
     file: path,
     warnings,
     role: file.role,
     validator: file.validator,
+    joins: file.joins,
     dataDir: resolve(folder, file.dataDir),
     network: {
       genesisFile: resolve(folder, file.network.genesis),
@@ -236,10 +259,8 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     peers: file.peers.filter((peer) => peer.validator !== file.validator),
     listen: file.listen,
     tls: { peer: tls(file.tls.peer), client: tls(file.tls.client) },
-    key: file.key && {
-      file: resolve(folder, file.key.file),
-      passwordFile: resolve(folder, file.key.passwordFile),
-    },
+    key: file.key && keyFiles(file.key),
+    nextKey: file.nextKey && keyFiles(file.nextKey),
     storage: { engine: file.storage.engine, cacheBytes: file.storage.cache },
     consensus: {
       viewTimeoutMs: file.consensus.viewTimeout,

@@ -1,5 +1,5 @@
 /**
- * The listening side: TLS is terminated here, so that whoever is not a validator by certificate never reaches the
+ * The listening side: TLS is terminated here, so that whoever is no node by certificate never reaches the
  * HTTP/2 and gRPC layers. It knows connections, not the protocol.
  */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
@@ -8,13 +8,13 @@ import type { ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { createServer } from 'node:tls';
-import { QuaestorError } from '../types/index.js';
+import { limits as protocolLimits, QuaestorError } from '../types/index.js';
 import { refuse } from './bulk.js';
 import type { PeerServiceDefinition } from './definition.js';
 import { ConnectionCap } from './connection-cap.js';
 import { receiveWindowBytes } from './dialer.js';
 import type { TlsContext } from './tls.js';
-import { certificateFingerprint, namedObserver, namedValidator } from './tls.js';
+import { certificateFingerprint, namedNode } from './tls.js';
 import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
 
 /** A TLS connection from a validator. */
@@ -26,7 +26,7 @@ export interface InboundConnection {
   destroy(): void;
 }
 
-/** A TLS connection from an observer. */
+/** A TLS connection from a node that only follows: an observer, or a validator that no known set has. */
 export interface ObserverConnection {
   readonly observer: string;
   destroy(): void;
@@ -34,8 +34,10 @@ export interface ObserverConnection {
 
 export interface AcceptorOptions {
   readonly network: string;
-  readonly validators: readonly PeerValidator[];
-  readonly self: PeerValidator;
+  /** The validator of that id, if a validator set that is known now has it. */
+  validator(id: string): PeerValidator | undefined;
+  /** Own id. */
+  readonly self: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits: PeerLimits;
   readonly timeouts: PeerTimeouts;
@@ -43,6 +45,7 @@ export interface AcceptorOptions {
   /** A reason not to let this validator in now. */
   refuse(peer: PeerValidator): DisconnectReason | undefined;
   onRefused(peer: PeerValidator | undefined, reason: DisconnectReason, detail: string): void;
+  /** The caller may be no validator any more. */
   onConnect(call: ServerDuplexStream<Buffer, Buffer>, connection: InboundConnection): void;
   onFetch(
     method: 'FetchBlocks' | 'FetchState',
@@ -89,12 +92,16 @@ export class Acceptor {
         Connect: (call: ServerDuplexStream<Buffer, Buffer>) =>
           this.#route(call, (validatorCall, connection) => {
             if ('peer' in connection) options.onConnect(validatorCall, connection);
-            else refuse(call, status.PERMISSION_DENIED, 'observers have no part in consensus');
+            else {
+              const { observer } = connection;
+              options.onRefused(undefined, 'stranger', `"${observer}" is in no validator set that is known`);
+              refuse(call, status.FAILED_PRECONDITION, 'stranger' satisfies DisconnectReason);
+            }
           }),
         Observe: (call: ServerDuplexStream<Buffer, Buffer>) =>
           this.#route(call, (observerCall, connection) => {
-            if ('observer' in connection) options.onObserve(observerCall, connection);
-            else refuse(call, status.PERMISSION_DENIED, 'validators are no observers');
+            const observer = 'peer' in connection ? validatorName(connection.peer.id) : connection.observer;
+            options.onObserve(observerCall, { observer, destroy: () => connection.destroy() });
           }),
         FetchBlocks: (call: ServerWritableStream<Buffer, Buffer>) =>
           this.#route(call, (...arguments_) => options.onFetch('FetchBlocks', ...arguments_)),
@@ -119,7 +126,7 @@ export class Acceptor {
       // Of one validator, the oldest gives way (`#limitConnections`); of strangers with a certificate, all are refused.
       maxPerIdentity: 4 * maxConnectionsPerPeer,
       maxIdentified:
-        4 * maxConnectionsPerPeer * (options.validators.length + 1) +
+        4 * maxConnectionsPerPeer * (protocolLimits.maxValidators + 1) +
         maxConnectionsPerObserver * limits.maxObservers,
     }).watch(this.#tls);
     this.#tls.on('connection', (socket: Socket) => {
@@ -181,17 +188,25 @@ export class Acceptor {
       this.#refuse(socket, undefined, 'tls', 'there is no certificate, or the protocol is not HTTP/2');
       return;
     }
-    const observer = namedObserver(theirs, this.#options.network);
-    if (observer.ok) {
-      this.#admitObserver(socket, observer.value, inject);
+    const named = namedNode(theirs, this.#options.network);
+    if (!named.ok) {
+      this.#refuse(socket, undefined, 'identity', named.error);
       return;
     }
-    const named = namedValidator(theirs, this.#options.network, this.#options.validators);
-    if (!named.ok || named.value === this.#options.self) {
-      this.#refuse(socket, undefined, 'identity', named.ok ? 'It is the own certificate.' : named.error);
+    const { role, id } = named.value;
+    if (role === 'observer') {
+      this.#admitObserver(socket, id, inject);
       return;
     }
-    const peer = named.value;
+    if (id === this.#options.self) {
+      this.#refuse(socket, undefined, 'identity', 'It is the own certificate.');
+      return;
+    }
+    const peer = this.#options.validator(id);
+    if (peer === undefined) {
+      this.#admitObserver(socket, validatorName(id), inject);
+      return;
+    }
     const refusal = this.#options.refuse(peer);
     if (refusal !== undefined) {
       this.#refuse(socket, peer, refusal, 'it is shut out for a while');
@@ -244,7 +259,7 @@ export class Acceptor {
 
   #limitConnections(peer: PeerValidator): void {
     const own = [...this.#connections.values()].filter(
-      (connection) => 'peer' in connection && connection.peer === peer,
+      (connection) => 'peer' in connection && connection.peer.id === peer.id,
     );
     if (own.length >= maxConnectionsPerPeer) own[0]?.destroy();
   }
@@ -260,6 +275,9 @@ export class Acceptor {
     handle(call, connection);
   }
 }
+
+/** How a validator that only follows is called: as no observer can be. */
+const validatorName = (id: string): string => `${id} (validator)`;
 
 /**
  * Lets the client of a call have more than HTTP/2's default of 64 KiB in flight, which over a long distance would be all

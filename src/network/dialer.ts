@@ -8,7 +8,7 @@ import { createSecureContext } from 'node:tls';
 import type { PeerServiceDefinition, RawMethod } from './definition.js';
 import type { LinkFailure } from './link.js';
 import type { TlsContext } from './tls.js';
-import { certificateFingerprint, namedValidator } from './tls.js';
+import { certificateFingerprint, namesValidator } from './tls.js';
 import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
 
 export interface DialerOptions {
@@ -26,6 +26,7 @@ const reasons: ReadonlySet<string> = new Set<DisconnectReason>([
   'chain',
   'version',
   'proof',
+  'stranger',
   'timeout',
   'garbage',
   'penalty',
@@ -45,7 +46,7 @@ export class PeerClient {
     this.#service = options.service;
     const credentials = ChannelCredentials.createFromSecureContext(createSecureContext(tls.options), {
       checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
-        const named = namedValidator(certificate.raw, options.network, [peer]);
+        const named = namesValidator(certificate.raw, options.network, peer.id);
         if (named.ok) return undefined;
         this.#wrongIdentity = named.error;
         return new Error(named.error);

@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { tags } from '../codec/tags.js';
 import type { Signer } from '../crypto/types.js';
-import type { ChainId } from '../types/index.js';
+import type { ChainId, PublicKey } from '../types/index.js';
 import { concatBytes, equalBytes } from '../types/index.js';
 import type { DisconnectReason, PeerValidator } from './types.js';
 import type { ConnectMessage, Hello } from './wire/connect.js';
@@ -15,7 +15,8 @@ import { encodeHello, encodeProof, protocolVersion } from './wire/connect.js';
 
 export interface HandshakeContext {
   readonly chainId: ChainId;
-  readonly self: PeerValidator;
+  /** Own id. */
+  readonly self: string;
   /** Whom the other side's certificate names. */
   readonly peer: PeerValidator;
   readonly signer: Signer;
@@ -26,6 +27,12 @@ export interface HandshakeContext {
   /** Called once; a reason means failure. */
   finish(failure: { readonly reason: DisconnectReason; readonly detail: string } | undefined): void;
 }
+
+/** The keys that a validator may prove. */
+export const keysOf = ({ publicKey, otherKeys = [] }: PeerValidator): readonly PublicKey[] => [
+  publicKey,
+  ...otherKeys,
+];
 
 /** What a HelloProof signs. */
 export function helloSigningBytes(parts: {
@@ -56,6 +63,7 @@ export class Handshake {
   #awaiting: 'hello' | 'proof' | 'nothing' = 'hello';
   #peerNonce: Uint8Array | undefined;
   #finished = false;
+  #provenKey: PublicKey | undefined;
 
   constructor(context: HandshakeContext, side: 'dialing' | 'accepting') {
     this.#context = context;
@@ -74,6 +82,11 @@ export class Handshake {
     else this.#fail('garbage', `a ${message.kind} message came out of turn in the handshake`);
   }
 
+  /** The key that the peer has proven. */
+  get provenKey(): PublicKey | undefined {
+    return this.#provenKey;
+  }
+
   /** Stops without an outcome. */
   cancel(): void {
     this.#finished = true;
@@ -82,7 +95,7 @@ export class Handshake {
   #greet(): void {
     const { chainId, self, peer } = this.#context;
     this.#context.send(
-      encodeHello({ protocolVersion, chainId, validator: self.id, peer: peer.id, nonce: this.#nonce }),
+      encodeHello({ protocolVersion, chainId, validator: self, peer: peer.id, nonce: this.#nonce }),
     );
   }
 
@@ -92,7 +105,7 @@ export class Handshake {
       this.#fail('version', `it speaks version ${hello.protocolVersion} instead of ${protocolVersion}`);
     } else if (!equalBytes(hello.chainId, chainId)) {
       this.#fail('chain', 'it belongs to another chain');
-    } else if (hello.validator !== peer.id || hello.peer !== self.id) {
+    } else if (hello.validator !== peer.id || hello.peer !== self) {
       this.#fail('identity', 'it names other validators than the certificates do');
     } else {
       this.#peerNonce = hello.nonce;
@@ -107,21 +120,17 @@ export class Handshake {
     const peerFingerprint = this.#context.peerFingerprint();
     const nonce = this.#peerNonce;
     this.#awaiting = 'nothing';
-    if (
-      nonce === undefined ||
-      peerFingerprint === undefined ||
-      !verifies(
-        peer.publicKey,
-        helloSigningBytes({
-          chainId,
-          nonceReceived: this.#nonce,
-          nonceSent: nonce,
-          signerFingerprint: peerFingerprint,
-          receiverFingerprint: ownFingerprint,
-        }),
-        signature,
-      )
-    ) {
+    if (nonce !== undefined && peerFingerprint !== undefined) {
+      const message = helloSigningBytes({
+        chainId,
+        nonceReceived: this.#nonce,
+        nonceSent: nonce,
+        signerFingerprint: peerFingerprint,
+        receiverFingerprint: ownFingerprint,
+      });
+      this.#provenKey = keysOf(peer).find((key) => verifies(key, message, signature));
+    }
+    if (nonce === undefined || this.#provenKey === undefined) {
       this.#fail('proof', "it did not prove that it holds the validator's key");
     } else if (this.#dialing) this.#finish(undefined);
     else this.#prove(nonce);

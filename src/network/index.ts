@@ -3,7 +3,6 @@
  * bytes and says who sent them; what they mean it does not know.
  */
 export { ConnectionCap, type ConnectionCapLimits } from './connection-cap.js';
-export { createObserverNetwork } from './observer-network.js';
 export { createPeerNetwork } from './network.js';
 export { prepareTls } from './tls.js';
 export * from './types.js';

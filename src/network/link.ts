@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { PeerStatus } from '../codec/model.js';
+import type { PublicKey } from '../types/index.js';
 import { BodiesAssembly } from './bodies-assembly.js';
 import type { HandshakeContext } from './handshake.js';
 import { Handshake } from './handshake.js';
@@ -88,6 +89,11 @@ export class Link {
     stream.on('close', () => this.#onTransportEnd(undefined));
     stream.on('cancelled', () => this.#onTransportEnd(undefined));
     this.#handshake.start();
+  }
+
+  /** The key that the peer has proven, once the link is open. */
+  get provenKey(): PublicKey | undefined {
+    return this.#handshake.provenKey;
   }
 
   get isOpen(): boolean {

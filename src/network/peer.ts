@@ -7,20 +7,42 @@ const offlineConsensusBytes = 64 * 1024;
 
 /** What is kept about a peer from one connection to the next. */
 export class Peer {
-  readonly validator: PeerValidator;
+  /** As it is for the next connection. */
+  validator: PeerValidator;
   readonly outbox: Outbox;
   link: Link | undefined;
+  /** An attempt to connect is under way, or waits for its time. */
+  connecting = false;
+  /** No validator any more. */
+  removed = false;
+  /** When the last link ended, or this began, in milliseconds of the monotonic clock. */
+  aloneSinceMs: number;
   lastFailure: DisconnectReason | undefined;
   readonly #timeouts: PeerTimeouts;
   #attempts = 0;
   #penaltyMs = 0;
   #penaltyEndsMs = 0;
   #openedMs = 0;
+  #address = 0;
 
-  constructor(validator: PeerValidator, limits: PeerLimits, timeouts: PeerTimeouts) {
+  constructor(validator: PeerValidator, limits: PeerLimits, timeouts: PeerTimeouts, nowMs: number) {
     this.validator = validator;
+    this.aloneSinceMs = nowMs;
     this.outbox = new Outbox(limits);
     this.#timeouts = timeouts;
+  }
+
+  /** The validator at the address that is to be tried now; undefined when there is none. */
+  target(): PeerValidator | undefined {
+    const { address, otherAddresses = [] } = this.validator;
+    const all = [address, ...otherAddresses].filter((each) => each !== '');
+    const chosen = all[this.#address % all.length];
+    return chosen === undefined ? undefined : { ...this.validator, address: chosen };
+  }
+
+  /** Nothing was to be had at the address: the next one is tried. */
+  missed(): void {
+    this.#address++;
   }
 
   /** Whether it is shut out for what it sent earlier. */
@@ -44,6 +66,7 @@ export class Peer {
   failed(reason: DisconnectReason, wasOpen: boolean, nowMs: number): void {
     const { minPenaltyMs, maxPenaltyMs } = this.#timeouts;
     this.lastFailure = reason;
+    if (reason === 'unreachable' || reason === 'tls' || reason === 'identity') this.missed();
     if (wasOpen && nowMs - this.#openedMs > maxPenaltyMs) this.#penaltyMs = 0;
     if (reason !== 'garbage') return;
     this.#penaltyMs = Math.min(maxPenaltyMs, this.#penaltyMs === 0 ? minPenaltyMs : this.#penaltyMs * 2);
@@ -51,8 +74,9 @@ export class Peer {
   }
 
   /** The stream is gone: what waits was meant for it. */
-  closed(): void {
+  closed(nowMs: number): void {
     this.link = undefined;
+    this.aloneSinceMs = nowMs;
     this.outbox.reset(offlineConsensusBytes);
   }
 

@@ -15,6 +15,12 @@ export interface TlsContext {
   readonly expiryMs: number;
 }
 
+/** Whom a node's certificate names, whatever validator set has it. */
+export interface NamedNode {
+  readonly role: 'validator' | 'observer';
+  readonly id: string;
+}
+
 /** SHA-256 of a certificate's DER bytes. */
 export function certificateFingerprint(der: Uint8Array): Uint8Array {
   return createHash('sha256').update(der).digest();
@@ -61,10 +67,11 @@ export function prepareTls(
       { validFrom: leaf.validFrom, validTo: leaf.validTo },
     );
   }
-  const named =
-    role === 'validator' ? namedValidator(leaf.raw, network, [self]) : namedObserver(leaf.raw, network);
-  if (!named.ok || (typeof named.value === 'string' && named.value !== self.id)) {
-    const found = named.ok ? `The certificate names another.` : named.error;
+  const named = namedNode(leaf.raw, network);
+  if (!named.ok || named.value.role !== role || named.value.id !== self.id) {
+    const found = named.ok
+      ? `The certificate names ${named.value.role} "${named.value.id}" of network "${network}".`
+      : named.error;
     throw new QuaestorError(
       'TLS_IDENTITY_MISMATCH',
       `${title} must name ${role} "${self.id}" of network "${network}": ${found}`,
@@ -86,25 +93,19 @@ function contextOptions(material: TlsMaterial): SecureContextOptions {
   };
 }
 
-/** Which of the validators a certificate names; the error says why none. */
-export function namedValidator<Validator extends Pick<PeerValidator, 'id'>>(
-  der: Uint8Array,
-  network: string,
-  validators: readonly Validator[],
-): Result<Validator, string> {
+/** The node that a certificate names; the error says what it names instead. */
+export function namedNode(der: Uint8Array, network: string): Result<NamedNode, string> {
   const identity = readIdentity(der);
   if (!identity.ok) return err(identity.error.message);
   const { network: named, role, id } = identity.value;
-  const validator = validators.find((candidate) => candidate.id === id);
-  if (named === network && role === 'validator' && validator !== undefined) return ok(validator);
+  if (named === network && (role === 'validator' || role === 'observer')) return ok({ role, id });
   return err(`The certificate names ${role} "${id}" of network "${named}".`);
 }
 
-/** Id of the observer that a certificate names; the error says why none. */
-export function namedObserver(der: Uint8Array, network: string): Result<string, string> {
-  const identity = readIdentity(der);
-  if (!identity.ok) return err(identity.error.message);
-  const { network: named, role, id } = identity.value;
-  if (named === network && role === 'observer') return ok(id);
-  return err(`The certificate names ${role} "${id}" of network "${named}".`);
+/** Whether a certificate names this validator; the error says what it names instead. */
+export function namesValidator(der: Uint8Array, network: string, id: string): Result<void, string> {
+  const named = namedNode(der, network);
+  if (!named.ok) return named;
+  if (named.value.role === 'validator' && named.value.id === id) return ok(undefined);
+  return err(`The certificate names ${named.value.role} "${named.value.id}" of network "${network}".`);
 }

@@ -17,10 +17,17 @@ export interface FetchedState {
 /** A validator as the network knows it. */
 export interface PeerValidator {
   readonly id: string;
+  /** Number of the validator on this node: the same for as long as the network runs, whatever its place in a validator
+   * set is. */
   readonly index: ValidatorIndex;
   readonly publicKey: PublicKey;
-  /** "host:port" where it listens for other validators; an IPv6 host in brackets. */
+  /** Other keys that it may prove: those of the validator sets before and after, while its key is rotated. */
+  readonly otherKeys?: readonly PublicKey[];
+  /** "host:port" where it listens for other nodes; an IPv6 host in brackets. Empty when nobody has said: then it is not
+   * dialled. */
   readonly address: string;
+  /** Where else it may be, in order of preference: tried in turn while it is not reached. */
+  readonly otherAddresses?: readonly string[];
 }
 
 /** PEM texts of this validator's side of TLS. */
@@ -72,6 +79,8 @@ export interface PeerTimeouts {
   /** Quiet time after which a connection is probed, and how long the answer may take. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
+  /** A validator that could not connect to another one for so long follows it, as an observer does. */
+  readonly followAfterMs: number;
 }
 
 export const defaultPeerLimits: PeerLimits = {
@@ -97,6 +106,7 @@ export const defaultPeerTimeouts: PeerTimeouts = {
   maxPenaltyMs: 60_000,
   keepaliveMs: 5_000,
   keepaliveTimeoutMs: 3_000,
+  followAfterMs: 10_000,
 };
 
 /** A final block on its way to a replica that is behind. */
@@ -135,9 +145,9 @@ export interface PeerHandlers {
   ): void | Promise<void>;
   /** Evidence that a validator is faulty, not decoded: `from` says so, nothing is checked. */
   onEvidence(from: ValidatorIndex, evidence: Uint8Array): void | Promise<void>;
-  /** Transactions that an observer relays, not decoded. */
+  /** Transactions that a node relays that only follows, not decoded. */
   onObserverTransactions(observer: string, envelopes: readonly Uint8Array[]): void | Promise<void>;
-  /** The stream to this validator is open and it has proven its key. */
+  /** The stream to this validator is open, and it has proven its key; or this node follows it and has heard of it. */
   onConnected(peer: ValidatorIndex): void;
   onDisconnected(peer: ValidatorIndex): void;
   /** Final blocks from a height on, in order, at most `maxBlocks`; fewer when there are fewer. */
@@ -167,6 +177,8 @@ export type DisconnectReason =
   | 'timeout'
   /** What it sent is no message of the protocol. */
   | 'garbage'
+  /** One of both is in no validator set that the other one knows of. */
+  | 'stranger'
   /** It is shut out for a while after garbage. */
   | 'penalty'
   /** As many observers are connected as this node takes. */
@@ -189,7 +201,7 @@ export interface PeerMetrics {
   received(peer: ValidatorIndex, bytes: number, frames: number): void;
   /** Frames (for transactions: envelopes) that were dropped because a queue or backlog was full. */
   shed(peer: ValidatorIndex, direction: 'in' | 'out', traffic: TrafficClass, count: number): void;
-  /** So many observers are connected now. */
+  /** So many nodes that only follow are connected now. */
   observers(count: number): void;
   /** Reading from a peer was held up. */
   paused(peer: ValidatorIndex, cause: 'rate' | 'backlog'): void;
@@ -207,14 +219,17 @@ export interface PeerNetworkOptions {
   /** Name of the network as in genesis; part of the identities in certificates. */
   readonly network: string;
   readonly chainId: ChainId;
-  readonly self: ValidatorIndex;
-  /** The whole set, self included, in order of index. */
+  /** What the own certificate names; an observer never becomes a validator. */
+  readonly role: 'validator' | 'observer';
+  /** Own id. */
+  readonly self: string;
+  /** See `PeerNetwork.setValidators`. */
   readonly validators: readonly PeerValidator[];
-  /** Signs with the validator key, to prove it to peers. */
-  readonly signer: Signer;
+  /** Signs with the validator key, to prove it to peers. Undefined for an observer. */
+  readonly signer: Signer | undefined;
   readonly tls: TlsMaterial;
-  /** Where to listen; port 0 picks a free one. */
-  readonly listen: { readonly host: string; readonly port: number };
+  /** Where to listen; port 0 picks a free one. Nobody connects to an observer: undefined. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
   readonly handlers: PeerHandlers;
   readonly logger: NetworkLogger;
   readonly metrics: PeerMetrics;
@@ -262,14 +277,14 @@ export interface PeerNetwork {
   start(): Promise<void>;
   /** Closes everything; resolves when no socket and no timer is left. Idempotent. */
   stop(): Promise<void>;
-  /** Port that it listens on, once started. */
+  /** Port that it listens on, once started; 0 for an observer. */
   port(): number;
   sendConsensus(to: ValidatorIndex | 'all', message: Uint8Array): void;
-  /** Tells observers only: a block is final. */
+  /** Tells only those that follow: a block is final. */
   tellObservers(status: PeerStatus): void;
   /** Also kept, and sent first on every new connection. */
   sendStatus(to: ValidatorIndex | 'all', status: PeerStatus): void;
-  /** Sends canonical envelopes to all other validators. The bytes must not change afterwards. */
+  /** Sends canonical envelopes to all validators that are connected. The bytes must not change afterwards. */
   relayTransactions(envelopes: readonly Uint8Array[]): void;
   /** Asks a peer for bodies of a block, all of them when no hashes are given. A later request for the same digest to
    * the same peer replaces an earlier one. */
@@ -286,6 +301,13 @@ export interface PeerNetwork {
   /** Indexes of the validators with an open stream, self excluded, ascending. */
   connected(): readonly ValidatorIndex[];
   peers(): readonly PeerState[];
+  /**
+   * Who the validators are from now on. If this node is among them, it connects with each of the others as an equal; if
+   * not, it follows them as an observer does. Who is no longer among them is disconnected, as is who has proven a key
+   * that is no longer one of its own; other keys and addresses count from the next connection on. A validator keeps its
+   * index for as long as the network runs.
+   */
+  setValidators(validators: readonly PeerValidator[]): void;
   /** Final blocks from a peer. Ends normally when the peer has no more to give; throws a QuaestorError otherwise. */
   fetchBlocks(peer: ValidatorIndex, options: FetchBlocksOptions): AsyncIterable<FetchedBlock>;
   /** A part of a state from a peer, chunk by chunk. Ends normally when the peer has no more to give; throws a

@@ -1,4 +1,4 @@
-import type { Evidence, Operation, Parameters } from '../codec/index.js';
+import type { Evidence, Parameters } from '../codec/index.js';
 import type { BlockRef, ConsensusConfig, Notice } from '../consensus/types.js';
 import type { StateTree } from '../crypto/index.js';
 import type { Mempool } from '../mempool/index.js';
@@ -71,6 +71,4 @@ export interface DriverOptions {
   /** See BuilderOptions. */
   readonly batchDelayMs: number;
   readonly batchTransactions: number;
-  /** See IntakeOptions. */
-  readonly closedOperations: ReadonlySet<Operation['kind']>;
 }

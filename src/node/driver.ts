@@ -113,7 +113,6 @@ export class ReplicaDriver {
       mempool,
       window: recovered.committedHashes,
       validityWindowBlocks: parameters.validityWindowBlocks,
-      closedOperations: options.closedOperations,
     });
     this.#gatherer = new BodyGatherer({
       clock,
@@ -209,6 +208,26 @@ export class ReplicaDriver {
     if (this.#stopped) return;
     this.#events.push(event);
     if (!this.#draining) this.#drain();
+  }
+
+  /** The validator sets that matter now. */
+  get electorates(): Electorates {
+    return this.#electorates;
+  }
+
+  /** Own place in the set in force; undefined for who has none, or not the key. */
+  get self(): ValidatorIndex | undefined {
+    return this.#epoch.config.self;
+  }
+
+  /** A consensus message of a validator by id: one of the scheduled set may speak before its set is in force here. */
+  receiveConsensusOf(id: string, bytes: Uint8Array): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    const { current, scheduled } = this.#electorates;
+    const from = current.validators.findIndex((validator) => validator.id === id);
+    if (from >= 0) return this.receiveConsensus(asValidatorIndex(from), bytes);
+    if (scheduled?.validators.some((validator) => validator.id === id) === true) this.#early.keep(id, bytes);
+    return Promise.resolve();
   }
 
   /** A consensus message arrived: it is decoded, its signatures are checked, then it becomes an event. Resolves when

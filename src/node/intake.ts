@@ -1,4 +1,3 @@
-import type { Operation } from '../codec/model.js';
 import type { SignatureVerifier } from '../crypto/types.js';
 import {
   authorizationReads,
@@ -29,8 +28,6 @@ export interface IntakeOptions {
   readonly mempool: Mempool;
   readonly window: ReplayWindow;
   readonly validityWindowBlocks: number;
-  /** Operations that are refused at the door. */
-  readonly closedOperations: ReadonlySet<Operation['kind']>;
 }
 
 /** What became of an envelope at the door; `index` is its place in the batch. */
@@ -42,8 +39,6 @@ export type Admission =
       readonly index: number;
     }
   | { readonly kind: 'malformed'; readonly error: EnvelopeError; readonly index: number }
-  /** It has an operation that this node takes from nobody. */
-  | { readonly kind: 'closed'; readonly operation: Operation['kind']; readonly index: number }
   | {
       readonly kind: 'refused';
       readonly refusal: Exclude<AdmitRefusal, { code: 'ALREADY_KNOWN' }>;
@@ -83,11 +78,6 @@ export class Intake {
         continue;
       }
       const { txId, idempotencyHash, leafHash, payload } = decoded.value.transaction;
-      const closed = payload.operations.find(({ kind }) => this.#options.closedOperations.has(kind));
-      if (closed !== undefined) {
-        outcomes[index] = { kind: 'closed', operation: closed.kind, index };
-        continue;
-      }
       const known = mempool.getByLeafHash(leafHash);
       const used = window.lastUse(idempotencyHash);
       if (

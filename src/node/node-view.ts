@@ -1,12 +1,13 @@
 import type { AdminPort, ConsensusInfo, LogLevel, NodeStatus, PeerInfo } from '../api/ports.js';
-import { encodeEvidence, encodeValidatorSetChanges, type Genesis } from '../codec/index.js';
+import { encodeEvidence, encodeValidatorSetChanges, type Validator } from '../codec/index.js';
 import type { ConsensusSnapshot } from '../consensus/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { PeerNetwork } from '../network/index.js';
 import type { Store } from '../storage/index.js';
 import type { HealthState, Logger, Metrics } from '../telemetry/index.js';
 import { asHeight, asView, faultyOf, quorumOf } from '../types/index.js';
-import type { ValidatorIndex, View } from '../types/index.js';
+import type { View } from '../types/index.js';
+import type { EpochPeers } from './epoch-peers.js';
 import type { Clock } from './ports.js';
 import type { Replica } from './replica.js';
 import { readSetChanges } from './set-changes.js';
@@ -14,9 +15,8 @@ import { readSetChanges } from './set-changes.js';
 export interface NodeViewOptions {
   readonly version: string;
   readonly config: NodeConfig;
-  readonly genesis: Pick<Genesis, 'network' | 'validators'>;
-  /** Undefined for an observer. */
-  readonly self: ValidatorIndex | undefined;
+  readonly networkName: string;
+  readonly peers: EpochPeers;
   readonly clock: Clock;
   readonly store: Store;
   readonly network: PeerNetwork;
@@ -28,8 +28,8 @@ export interface NodeViewOptions {
   readonly behind?: () => void;
 }
 
-/** Stands for the index of an observer, which has none. */
-const observerIndex = 0xffff_ffff;
+/** Stands for the index of a node that does not validate, which has none. */
+const noIndex = 0xffff_ffff;
 /** How long a validator that starts is given to connect before it says that a quorum is missing. */
 const connectingMs = 5000;
 
@@ -37,13 +37,12 @@ const connectingMs = 5000;
 export class NodeView implements AdminPort {
   readonly #options: NodeViewOptions;
   readonly #startedMs: number;
-  readonly #quorum: number;
   #hadQuorum: boolean | undefined;
+  #peersShown: ReadonlySet<string> = new Set();
 
   constructor(options: NodeViewOptions) {
     this.#options = options;
     this.#startedMs = options.clock.monotonicMs();
-    this.#quorum = options.self === undefined ? 1 : quorumOf(options.genesis.validators.length);
     // Not only once it happens: an alert has to tell 0 from a node that says nothing.
     options.metrics.consensus.halted.set(0);
   }
@@ -62,32 +61,35 @@ export class NodeView implements AdminPort {
 
   /** The part of GetStatus that is not in the store. */
   status(): Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'> {
-    const { version, config, genesis, replica } = this.#options;
+    const { version, config, networkName, replica } = this.#options;
+    const validators = this.#validators;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
     const { view, primary } = this.#viewOf(snapshot);
     return {
       version,
-      network: genesis.network,
+      network: networkName,
       chainId: replica.config.chainId,
       validator: config.validator,
       view,
-      primary: genesis.validators[primary]?.id ?? '',
+      primary: validators[primary]?.id ?? '',
       viewChangeInProgress: snapshot.viewChangeInProgress,
       connectedValidators: this.#connected(),
-      validators: genesis.validators.length,
-      quorum: quorumOf(genesis.validators.length),
+      validators: validators.length,
+      quorum: quorumOf(validators.length),
       synced: this.ready().ready,
       pendingTransactions: stats.pending + stats.inFlight,
+      epoch: replica.driver.electorates.current.epoch,
+      validates: replica.driver.self !== undefined,
     };
   }
 
   nodeInfo(): ReturnType<AdminPort['nodeInfo']> {
-    const { version, config, self, store, clock } = this.#options;
+    const { version, config, replica, store, clock } = this.#options;
     return {
       version,
       validator: config.validator,
-      index: self ?? observerIndex,
+      index: replica.driver.self ?? noIndex,
       storageEngine: store.engine,
       dataDir: config.dataDir,
       pid: process.pid,
@@ -131,9 +133,11 @@ export class NodeView implements AdminPort {
 
   /** Brings the health up to date with heights and connections; says so when the quorum is lost or back. */
   refreshHealth(): void {
-    const { genesis, replica, health, store, log, clock } = this.#options;
+    const { replica, health, store, log, clock } = this.#options;
     const snapshot = replica.driver.snapshot();
-    const validators = genesis.validators.length;
+    const validators = this.#validators.length;
+    // Who only follows needs one validator.
+    const quorum = replica.driver.self === undefined ? 1 : quorumOf(validators);
     const height = store.head()?.height ?? asHeight(0);
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
     const connectedValidators = this.#connected();
@@ -146,8 +150,9 @@ export class NodeView implements AdminPort {
       knownHeight,
       syncing: snapshot.syncing,
       connectedValidators,
+      quorum,
     });
-    const hasQuorum = connectedValidators >= this.#quorum;
+    const hasQuorum = connectedValidators >= quorum;
     // The first quorum after the start restores none; when it does not come, that is said once.
     const isLate = clock.monotonicMs() - this.#startedMs >= connectingMs;
     const known = this.#hadQuorum ?? (isLate && !hasQuorum ? true : undefined);
@@ -159,37 +164,42 @@ export class NodeView implements AdminPort {
         );
       } else {
         log.warn(
-          { code: 'QUORUM_LOST', connectedValidators, quorum: this.#quorum },
-          `Only ${connectedValidators} of ${validators} validators are connected; ${this.#quorum} are needed to commit.`,
+          { code: 'QUORUM_LOST', connectedValidators, quorum },
+          `Only ${connectedValidators} of ${validators} validators are connected; ${quorum} are needed to commit.`,
         );
       }
     }
     if (hasQuorum || known !== undefined) this.#hadQuorum = hasQuorum;
   }
 
-  /** Validators that are connected, this one included if it is one. */
-  #connected(): number {
-    const { network, self } = this.#options;
-    return network.connected().length + (self === undefined ? 0 : 1);
+  /** The validators in force, in order of index. */
+  get #validators(): readonly Validator[] {
+    return this.#options.replica.driver.electorates.current.validators;
   }
 
-  /** The view and its primary. An observer is told of no views: it goes by what validators say. */
+  /** Validators in force that are connected, this one included if it is one. */
+  #connected(): number {
+    const { peers, replica } = this.#options;
+    return peers.connected().length + (replica.driver.self === undefined ? 0 : 1);
+  }
+
+  /** The view and its primary. Who only follows is told of no views: it goes by what validators say. */
   #viewOf({ view, primary, peers }: ConsensusSnapshot): {
     readonly view: View;
     readonly primary: number;
   } {
-    const { self, genesis } = this.#options;
-    if (self !== undefined) return { view, primary };
+    if (this.#options.replica.driver.self !== undefined) return { view, primary };
+    const validators = this.#validators.length;
     const said = believableHeight(
       peers.map((peer) => peer.view),
-      genesis.validators.length,
+      validators,
     );
-    return { view: asView(said), primary: said % genesis.validators.length };
+    return { view: asView(said), primary: said % validators };
   }
 
   /** Sets what is cheaper to read at a scrape than to keep. */
   refreshMetrics(): void {
-    const { metrics, network, replica, store, clock } = this.#options;
+    const { metrics, network, peers, replica, store, clock } = this.#options;
     const { consensus, mempool, sync } = metrics;
     const snapshot = replica.driver.snapshot();
     const stats = replica.mempool.stats();
@@ -199,9 +209,7 @@ export class NodeView implements AdminPort {
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
     const height = store.head()?.height ?? 0;
     consensus.height.set(height);
-    consensus.knownHeight.set(
-      Math.max(height, believableHeight(reported, this.#options.genesis.validators.length)),
-    );
+    consensus.knownHeight.set(Math.max(height, believableHeight(reported, this.#validators.length)));
     consensus.stableCheckpointHeight.set(snapshot.stableCheckpointHeight);
     consensus.evidenceKept.set(replica.driver.evidence.size);
     consensus.blocksInFlight.set(snapshot.inFlight.length);
@@ -212,6 +220,15 @@ export class NodeView implements AdminPort {
     mempool.expired.raiseTo(stats.expired);
     const oldestMs = replica.mempool.oldestAdmittedAtMs();
     mempool.oldestAge.set(oldestMs === undefined ? 0 : (clock.monotonicMs() - oldestMs) / 1000);
+    metrics.network.peersConnected.set(peers.connected().length);
+    const known = new Set(network.peers().map(({ id }) => id));
+    for (const peer of this.#peersShown) {
+      if (known.has(peer)) continue;
+      // It has left: nobody has to be alarmed.
+      metrics.network.peerConnected.with({ peer }).clear();
+      metrics.network.queueBytes.with({ peer }).clear();
+    }
+    this.#peersShown = known;
     for (const peer of network.peers()) {
       // Also one that was never connected: an alert can't see what is not there.
       metrics.network.peerConnected.with({ peer: peer.id }).set(peer.connected ? 1 : 0);

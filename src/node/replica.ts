@@ -1,5 +1,5 @@
 import { firstValidatorSet } from '../codec/index.js';
-import type { Genesis, Operation } from '../codec/index.js';
+import type { Genesis } from '../codec/index.js';
 import type { ConsensusConfig } from '../consensus/types.js';
 import { StateTree, validatorSetHash } from '../crypto/index.js';
 import { Mempool, type MempoolOptions } from '../mempool/index.js';
@@ -21,8 +21,6 @@ export interface ReplicaSettings {
   readonly bodyRetryMs: number;
   readonly batchDelayMs: number;
   readonly batchTransactions: number;
-  /** Operations that this node takes from nobody; default none. Blocks may hold them all the same. */
-  readonly closedOperations?: ReadonlySet<Operation['kind']>;
   /** Memory for nodes of the state tree, in bytes. */
   readonly treeBytes: number;
   readonly mempool: Pick<
@@ -113,7 +111,6 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
       bodyRetryMs: settings.bodyRetryMs,
       batchDelayMs: settings.batchDelayMs,
       batchTransactions: settings.batchTransactions,
-      closedOperations: settings.closedOperations ?? new Set(),
       ...(settings.syncLimits === undefined ? {} : { syncLimits: settings.syncLimits }),
     },
     recovered,

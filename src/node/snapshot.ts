@@ -4,7 +4,6 @@
  * not run meanwhile: it votes on nothing. Until the copy is finished, the store that was there stays as it was.
  */
 import { rm } from 'node:fs/promises';
-import type { ValidatorSet } from '../codec/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { SignatureVerifier } from '../crypto/index.js';
 import type { PeerHandlers, PeerNetwork } from '../network/index.js';
@@ -22,7 +21,7 @@ import { copyState, verifyBlock, type Electorate } from '../sync/index.js';
 import type { Logger, Metrics } from '../telemetry/index.js';
 import { asHeight, faultyOf, QuaestorError } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
-import { readElectorates } from './electorate.js';
+import { readElectorates, type Electorates } from './electorate.js';
 import type { Clock } from './ports.js';
 
 /** How long peers are given to say where they stand. */
@@ -213,12 +212,12 @@ async function copy(options: SnapshotOptions, install: StateInstall): Promise<bo
 }
 
 /** The validators that this node knew last; undefined when it has no blocks. */
-export async function storedValidatorSet(
+export async function storedElectorates(
   place: Pick<NodeConfig, 'dataDir' | 'validator'> & Pick<Electorate, 'chainId'>,
-): Promise<ValidatorSet | undefined> {
+): Promise<Electorates | undefined> {
   const store = await openOld(place);
   try {
-    return store?.head() === undefined ? undefined : (await readElectorates(store)).current;
+    return store?.head() === undefined ? undefined : await readElectorates(store);
   } finally {
     await store?.close();
   }

@@ -123,10 +123,6 @@ export class TransactionDesk implements LedgerPort {
         refusals.push({ number, reason: envelopeReasons[code], message });
         continue;
       }
-      if (admission.kind === 'closed') {
-        refusals.push(refusal(number, 'OPERATION_CLOSED'));
-        continue;
-      }
       const { txId, validUntilHeight } = admission;
       const { code } = admission.refusal;
       // What can't be executed any more may have been, long ago: then its receipt is the answer.
@@ -175,7 +171,6 @@ export class TransactionDesk implements LedgerPort {
     for (const admission of admissions) {
       if (admission.kind === 'malformed') observer.refused(source, admission.error.code);
       else if (admission.kind === 'refused') observer.refused(source, admission.refusal.code);
-      else if (admission.kind === 'closed') observer.refused(source, 'OPERATION_CLOSED');
       else if (admission.transaction !== undefined) admitted.push(admission.transaction);
     }
     if (admitted.length === 0) return;
@@ -260,8 +255,6 @@ function messageOf(reason: RefusalReason): string {
       return 'Another transaction of this sender with the same idempotency key is pending. Wait until it is final, or choose a new key.';
     case 'OUTCOME_NOT_RETAINED':
       return 'The transaction can not be executed any more, and this node lacks the blocks in which it may have been. Ask a validator with older blocks, and do not build a new one before.';
-    case 'OPERATION_CLOSED':
-      return 'This node takes no changes of the validator set: see docs/reconfiguration.md.';
     default:
       return 'The node has no room for more transactions. Try again after a pause.';
   }

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { GenesisSummary } from './genesis-summary.js';
 import { formatAddress, type NodeConfig, type TlsFiles } from '../config/index.js';
-import type { PeerValidator, TlsMaterial } from '../network/index.js';
-import { asValidatorIndex, QuaestorError } from '../types/index.js';
-import type { ValidatorIndex } from '../types/index.js';
+import type { Signer } from '../crypto/index.js';
+import { openKeyFile, type KeySigner } from '../crypto/native/index.js';
+import type { TlsMaterial } from '../network/index.js';
+import { QuaestorError, toHex } from '../types/index.js';
+import { signerIn, type Electorates } from './electorate.js';
 import type { ReplicaSettings } from './replica.js';
 
 /** Sends a heartbeat so often: several times within the shortest time after which silence is noticed. */
@@ -13,38 +15,60 @@ const maxHeartbeatMs = 1000;
 /** Transactions that a proposal names reach this replica by relay within so long, as a rule. */
 const bodyGraceMs = 100;
 
-/** Index of a validator. Throws a QuaestorError when the genesis does not name it. */
-export function indexOf(validator: string, genesis: Pick<GenesisSummary, 'validators'>): ValidatorIndex {
-  const index = genesis.validators.findIndex(({ id }) => id === validator);
-  if (index < 0) {
-    throw new QuaestorError(
-      'NOT_A_VALIDATOR',
-      `"${validator}" is not among the validators of the genesis (${genesis.validators.map(({ id }) => id).join(', ')}). ` +
-        `Correct "validator" in the configuration.`,
-    );
-  }
-  return asValidatorIndex(index);
+/** Throws a QuaestorError unless the genesis has this validator, or the configuration says that it joins later. */
+export function checkId(config: NodeConfig, genesis: Pick<GenesisSummary, 'validators'>): void {
+  const { role, validator, joins } = config;
+  if (role === 'observer' || joins || genesis.validators.some(({ id }) => id === validator)) return;
+  throw new QuaestorError(
+    'NOT_A_VALIDATOR',
+    `"${validator}" is not among the validators of the genesis (${genesis.validators.map(({ id }) => id).join(', ')}). ` +
+      `Correct "validator" in the configuration, or set "joins: true" if it joins the network later.`,
+  );
 }
 
-/** Keys and addresses of all validators. Throws a QuaestorError when the configuration lacks an address. */
-export function peersOf(
+/** Opens the keys that this node may sign with, in order; none for an observer. Rejects with a QuaestorError. */
+export async function openSigners({ role, key, nextKey }: NodeConfig): Promise<readonly KeySigner[]> {
+  const files = role === 'observer' ? [] : [key, nextKey].filter((each) => each !== undefined);
+  return Promise.all(files.map(({ file, passwordFile }) => openKeyFile(file, passwordFile)));
+}
+
+/**
+ * Throws a QuaestorError when this validator of the genesis holds none of its keys: neither the one in the genesis nor
+ * one that is decided. Under any later set, and if the configuration says that it joins later, such a node follows.
+ */
+export function checkKeys(
   config: NodeConfig,
-  genesis: Pick<GenesisSummary, 'validators'>,
-): readonly PeerValidator[] {
+  { current, scheduled }: Electorates,
+  signers: readonly Signer[],
+): void {
+  if (config.role === 'observer' || config.joins || current.epoch > 0) return;
+  const identity = { id: config.validator, signers };
+  if ([current, scheduled].some((set) => set !== undefined && signerIn(set, identity) !== undefined)) return;
+  const keys = signers.map(({ publicKey }) => toHex(publicKey)).join(', ');
+  throw new QuaestorError(
+    'KEY_MISMATCH',
+    `The key in "${config.key?.file ?? ''}" is not that of "${config.validator}" in the genesis: its public key is ` +
+      `${keys}. Use the key file that belongs to this validator.`,
+  );
+}
+
+/**
+ * Addresses of validators in the configuration, by id. Throws a QuaestorError when neither it nor the ledger has one of a
+ * validator of the genesis; of later ones too few are worse than none.
+ */
+export function addressesOf(config: NodeConfig, { current }: Electorates): ReadonlyMap<string, string> {
   const addresses = new Map(
     config.peers.map(({ validator, address }) => [validator, formatAddress(address)]),
   );
-  if (config.role === 'validator') addresses.set(config.validator, formatAddress(config.listen.peer));
-  return genesis.validators.map(({ id, publicKey }, index) => {
-    const address = addresses.get(id);
-    if (address === undefined) {
-      throw new QuaestorError(
-        'PEER_ADDRESS_MISSING',
-        `The configuration has no address of the validator "${id}". Add it under "peers" in "${config.file}".`,
-      );
-    }
-    return { id, index: asValidatorIndex(index), publicKey, address };
-  });
+  for (const { id, address } of current.validators) {
+    const isFound = address !== undefined || addresses.has(id) || id === config.validator;
+    if (isFound || current.epoch > 0) continue;
+    throw new QuaestorError(
+      'PEER_ADDRESS_MISSING',
+      `The configuration has no address of the validator "${id}". Add it under "peers" in "${config.file}".`,
+    );
+  }
+  return addresses;
 }
 
 /** Reads PEM files. Rejects when one can't be read. */
@@ -65,8 +89,6 @@ export function settingsOf(config: NodeConfig): ReplicaSettings {
     bodyRetryMs: consensus.retransmitMs,
     batchDelayMs: 10,
     batchTransactions: 500,
-    // Processes still connect to the validators of the genesis: a set that they can't follow must not be decided.
-    closedOperations: new Set(['proposeValidatorSet', 'approveValidatorSet', 'withdrawValidatorSet']),
     treeBytes: 48 * 1024 * 1024,
     mempool: {
       maxTransactions: mempool.maxTransactions,

@@ -5,16 +5,10 @@ import { startAdminServer, startHttpServer, startLedgerServer } from '../api/ind
 import type { HealthPort } from '../api/ports.js';
 import { firstValidatorSet, type Genesis } from '../codec/index.js';
 import { formatAddress, type NodeConfig } from '../config/index.js';
-import { validatorSetHash } from '../crypto/index.js';
-import {
-  createVerifierPool,
-  installNativeSha256,
-  openKeyFile,
-  type KeySigner,
-} from '../crypto/native/index.js';
+import type { Signer } from '../crypto/index.js';
+import { createVerifierPool, installNativeSha256 } from '../crypto/native/index.js';
 import { seedHashTables } from '../ledger/index.js';
 import {
-  createObserverNetwork,
   createPeerNetwork,
   prepareTls,
   type PeerHandlers,
@@ -30,23 +24,23 @@ import {
   peerMetrics,
   type Logger,
 } from '../telemetry/index.js';
-import { equalBytes, invariant, QuaestorError, quorumOf, toHex } from '../types/index.js';
-import type { ValidatorIndex } from '../types/index.js';
+import { quorumOf } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { DiskWatch } from './disk-watch.js';
+import { electorateOf, readElectorates, signerIn, type Electorates, type Identity } from './electorate.js';
+import { EpochPeers } from './epoch-peers.js';
 import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
 import { showLimits } from './limits-shown.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
-import type { PeerPort } from './ports.js';
 import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
 import { serveBlocks, serveState } from './serve-peers.js';
-import { fetchSnapshot, nothing, storedValidatorSet, withSnapshotNetwork } from './snapshot.js';
-import { indexOf, peersOf, readTls, settingsOf } from './validator-settings.js';
+import { fetchSnapshot, nothing, storedElectorates, withSnapshotNetwork } from './snapshot.js';
+import { addressesOf, checkId, checkKeys, openSigners, readTls, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
   readonly config: NodeConfig;
@@ -99,24 +93,28 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   boundHeapGrowth();
   installNativeSha256();
   seedHashTables(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
-  const self = config.role === 'observer' ? undefined : indexOf(config.validator, genesis);
+  checkId(config, genesis);
   // What lives as long as the node keeps these, and not the genesis, which may name very many accounts.
   const { network: networkName, validators, parameters, chainId } = summaryOf(genesis);
-  const ids = validators.map(({ id }) => id);
   const clock = systemClock;
-  // An observer needs one validator to follow.
-  const quorum = self === undefined ? 1 : quorumOf(ids.length);
-
-  const signer = self === undefined ? undefined : await openSigner(config, genesis, self);
+  const genesisElectorates: Electorates = {
+    current: firstValidatorSet(validators),
+    previous: undefined,
+    scheduled: undefined,
+  };
+  const identity: Identity = {
+    id: config.role === 'observer' ? undefined : config.validator,
+    signers: await openSigners(config),
+  };
   const clientTls = await readClientTls(config, networkName);
   const peerTls = await readPeerTls(config, networkName);
   const metrics = createMetrics({ version, network: networkName, validator: config.validator });
-  showLimits(metrics, config, genesis.parameters);
+  showLimits(metrics, config, parameters);
   const certificates = new CertificateWatch({ clock, log, metrics });
   certificates.use('peer', peerTls.expiryMs);
   certificates.use('client', clientTls.expiryMs);
   const health = new HealthState();
-  health.update({ signerReady: true, quorum });
+  health.update({ signerReady: true, quorum: quorumOf(validators.length) });
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (fail = resolve));
 
@@ -137,43 +135,52 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   parts.add(() => verifier.close());
   observeVerifier(metrics, () => verifier.stats());
 
-  const openNetwork = (handlers: PeerHandlers): PeerNetwork => {
-    const shared = {
+  const peersOf = (electorates: Electorates): EpochPeers =>
+    new EpochPeers({ electorates, addresses: addressesOf(config, electorates) });
+  const openNetwork = (
+    peers: EpochPeers,
+    electorates: () => Electorates,
+    handlers: PeerHandlers,
+  ): PeerNetwork =>
+    createPeerNetwork({
       network: networkName,
-      validators: peersOf(config, genesis),
+      chainId,
+      role: config.role,
+      self: config.validator,
+      validators: peers.validators(),
+      signer: handshakeSigner(identity, electorates),
       tls: peerTls.material,
+      listen: config.role === 'observer' ? undefined : config.listen.peer,
       logger: log,
-      metrics: peerMetrics(metrics, ids),
+      metrics: peerMetrics(metrics, peers.ids),
       limits: { maxConsensusQueueBytes: config.network.maxQueuePerPeerBytes },
       timeouts: {
         minReconnectMs: config.network.minReconnectDelayMs,
         maxReconnectMs: config.network.maxReconnectDelayMs,
       },
       handlers,
-    };
-    return self === undefined || signer === undefined
-      ? createObserverNetwork({ ...shared, observer: config.validator })
-      : createPeerNetwork({ ...shared, chainId, self, signer, listen: config.listen.peer });
-  };
+    });
   await settleFolders(config.dataDir);
   if (options.snapshot !== undefined) {
     const { signal, done } = options.snapshot;
-    const place = { ...config, chainId };
-    const validatorSet = (await storedValidatorSet(place)) ?? firstValidatorSet(genesis.validators);
-    const installed = await withSnapshotNetwork(openNetwork, (network) =>
-      fetchSnapshot({
-        config,
-        electorate: { chainId, validatorSet, validatorSetHash: validatorSetHash(validatorSet) },
-        checkpointIntervalBlocks: parameters.checkpointIntervalBlocks,
-        network,
-        validators: ids,
-        verifier,
-        clock,
-        log,
-        metrics,
-        progressed: (copiedFraction) => health.update({ copiedFraction }),
-        signal,
-      }),
+    const known = (await storedElectorates({ ...config, chainId })) ?? genesisElectorates;
+    const peers = peersOf(known);
+    const installed = await withSnapshotNetwork(
+      (handlers) => openNetwork(peers, () => known, handlers),
+      (network) =>
+        fetchSnapshot({
+          config,
+          electorate: { chainId, ...electorateOf(known.current) },
+          checkpointIntervalBlocks: parameters.checkpointIntervalBlocks,
+          network,
+          validators: peers.ids,
+          verifier,
+          clock,
+          log,
+          metrics,
+          progressed: (copiedFraction) => health.update({ copiedFraction }),
+          signal,
+        }),
     );
     health.update({ copiedFraction: undefined });
     done(installed);
@@ -191,19 +198,31 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const store = opened.value;
   parts.add(() => store.close());
 
+  const electorates = store.head() === undefined ? genesisElectorates : await readElectorates(store);
+  checkKeys(config, electorates, identity.signers);
+  const peers = peersOf(electorates);
+
   // The network hands over what comes in to the driver, and the driver sends through the network.
   const link: { replica?: Replica } = {};
-  const network = openNetwork({
-    onConsensus: (from, bytes) => link.replica?.driver.receiveConsensus(from, bytes),
+  const network = openNetwork(peers, () => link.replica?.driver.electorates ?? electorates, {
+    onConsensus: (from, bytes) => link.replica?.driver.receiveConsensusOf(peers.ids[from] ?? '', bytes),
     onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
-    onStatus: (from, status) => link.replica?.driver.receiveStatus(from, status),
-    onFetchBodies: (from, digest, hashes) => link.replica?.driver.serveBodies(from, digest, hashes),
-    onBodies: (from, digest, hashes, envelopes) =>
-      link.replica?.driver.receiveBodies(from, digest, hashes, envelopes),
-    onEvidence: (from, bytes) => link.replica?.driver.receiveEvidence(from, bytes),
+    onStatus: (from, status) => {
+      const place = peers.placeOf(from);
+      if (place !== undefined) link.replica?.driver.receiveStatus(place, status);
+    },
+    onFetchBodies: (from, digest, hashes) =>
+      link.replica?.driver.serveBodies(peers.replyTo(from), digest, hashes),
+    onBodies: (from, digest, hashes, envelopes) => {
+      const place = peers.placeOf(from);
+      return place === undefined
+        ? undefined
+        : link.replica?.driver.receiveBodies(place, digest, hashes, envelopes);
+    },
+    onEvidence: (from, bytes) => link.replica?.driver.receiveEvidence(peers.replyTo(from), bytes),
     onObserverTransactions: (_observer, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
     onConnected: (peer) => {
-      link.replica?.driver.peerConnected(peer);
+      link.replica?.driver.peerConnected(peers.replyTo(peer));
       view.current?.refreshHealth();
     },
     onDisconnected: () => view.current?.refreshHealth(),
@@ -211,6 +230,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     serveState: (height, from, until) =>
       link.replica === undefined ? nothing() : serveState(store, link.replica.tree, height, { from, until }),
   });
+  peers.use(network);
   const disk = new DiskWatch({
     clock,
     log,
@@ -218,7 +238,6 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     dir: config.dataDir,
     storeBytes: () => store.sizeBytes(),
   });
-  const peers: PeerPort = network;
   const settings = settingsOf(config);
   const reads: { current?: NodeReads } = {};
   const observer = new NodeObserver({
@@ -243,10 +262,11 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   });
   const replica = await createReplicaOn({
     genesis,
-    self,
+    self: undefined,
+    ...(identity.id === undefined ? {} : { validator: identity.id }),
     settings,
-    ports: { clock, store, peers, verifier, signer },
-    blocks: network,
+    ports: { clock, store, peers, verifier, signer: identity.signers[0], nextSigner: identity.signers[1] },
+    blocks: peers,
     observer,
   });
   link.replica = replica;
@@ -255,8 +275,8 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const nodeView = new NodeView({
     version,
     config,
-    genesis: { network: networkName, validators },
-    self,
+    networkName,
+    peers,
     clock,
     store,
     network,
@@ -343,19 +363,24 @@ interface CheckedTls {
   readonly expiryMs: number;
 }
 
-async function openSigner(
-  { key, validator }: NodeConfig,
-  genesis: Pick<GenesisSummary, 'validators'>,
-  self: ValidatorIndex,
-): Promise<KeySigner> {
-  invariant(key !== undefined, 'the configuration of a validator names its key');
-  const signer = await openKeyFile(key.file, key.passwordFile);
-  if (equalBytes(signer.publicKey, genesis.validators[self]?.publicKey ?? new Uint8Array())) return signer;
-  throw new QuaestorError(
-    'KEY_MISMATCH',
-    `The key in "${key.file}" is not that of "${validator}" in the genesis: its public key is ` +
-      `${toHex(signer.publicKey)}. Use the key file that belongs to this validator.`,
-  );
+/** Proves this node to others: with its key in the set in force, or in the one that it is to join or has just left. */
+function handshakeSigner(identity: Identity, electorates: () => Electorates): Signer | undefined {
+  const [first] = identity.signers;
+  if (first === undefined) return undefined;
+  const now = (): Signer => {
+    const { current, scheduled, previous } = electorates();
+    for (const set of [current, scheduled, previous]) {
+      const signer = set === undefined ? undefined : signerIn(set, identity);
+      if (signer !== undefined) return signer;
+    }
+    return first;
+  };
+  return {
+    get publicKey() {
+      return now().publicKey;
+    },
+    sign: (message) => now().sign(message),
+  };
 }
 
 async function readPeerTls(config: NodeConfig, network: string): Promise<CheckedTls> {

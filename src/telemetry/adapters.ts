@@ -1,15 +1,22 @@
 import type { Metrics } from './metrics.js';
 
-/** Counts of the peer network, in the shape that src/network takes; `ids` are the validators' in order of index. */
+/** Counts of the peer network, in the shape that src/network takes; `ids` are the validators' in order of index, and may
+ * grow. */
 export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
   const { network } = metrics;
-  const cells = ids.map((peer) => ({
+  const cellsOf = (peer: string) => ({
     connected: network.peerConnected.with({ peer }),
     sentBytes: network.bytes.with({ peer, direction: 'out' }),
     sentFrames: network.frames.with({ peer, direction: 'out' }),
     receivedBytes: network.bytes.with({ peer, direction: 'in' }),
     receivedFrames: network.frames.with({ peer, direction: 'in' }),
-  }));
+  });
+  const cells: (ReturnType<typeof cellsOf> | undefined)[] = [];
+  const cellsAt = (peer: number) => {
+    const id = ids[peer];
+    return (cells[peer] ??= id === undefined ? undefined : cellsOf(id));
+  };
+  for (const index of ids.keys()) cellsAt(index);
   const open = new Set<number>();
   const idOf = (peer: number) => ids[peer] ?? 'unknown';
   network.peersConnected.set(0);
@@ -17,24 +24,24 @@ export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
     connected(peer: number): void {
       open.add(peer);
       network.peersConnected.set(open.size);
-      cells[peer]?.connected.set(1);
+      cellsAt(peer)?.connected.set(1);
     },
     disconnected(peer: number, reason: string): void {
       open.delete(peer);
       network.peersConnected.set(open.size);
-      cells[peer]?.connected.set(0);
+      cellsAt(peer)?.connected.set(0);
       network.disconnects.with({ peer: idOf(peer), reason }).inc();
     },
     refused(_peer: number | undefined, direction: 'in' | 'out', reason: string): void {
       network.refused.with({ direction, reason }).inc();
     },
     sent(peer: number, bytes: number, frames: number): void {
-      cells[peer]?.sentBytes.inc(bytes);
-      cells[peer]?.sentFrames.inc(frames);
+      cellsAt(peer)?.sentBytes.inc(bytes);
+      cellsAt(peer)?.sentFrames.inc(frames);
     },
     received(peer: number, bytes: number, frames: number): void {
-      cells[peer]?.receivedBytes.inc(bytes);
-      cells[peer]?.receivedFrames.inc(frames);
+      cellsAt(peer)?.receivedBytes.inc(bytes);
+      cellsAt(peer)?.receivedFrames.inc(frames);
     },
     shed(
       peer: number,

@@ -36,6 +36,8 @@ export interface GaugeCell {
   set(value: number): void;
   inc(by?: number): void;
   dec(by?: number): void;
+  /** Leaves the series out until it is set again: what it was about is gone. */
+  clear(): void;
 }
 
 /** A distribution. Durations are in seconds. */
@@ -258,7 +260,12 @@ class SetCell implements GaugeCell {
     this.inc(-by);
   }
 
+  clear(): void {
+    this.#value = undefined;
+  }
+
   flush(gauge: Gauge): void {
-    if (this.#value !== undefined) gauge.set(this.#values, this.#value);
+    if (this.#value === undefined) gauge.remove(this.#values);
+    else gauge.set(this.#values, this.#value);
   }
 }

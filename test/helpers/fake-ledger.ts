@@ -492,6 +492,8 @@ export class FakeNode implements LedgerPort, ReadPort, HealthPort {
       quorum: quorumOf(genesis.validators.length),
       synced: true,
       pendingTransactions: this.chain.pendingCount,
+      epoch: 0,
+      validates: true,
     };
   }
 

@@ -156,7 +156,8 @@ export async function makeConsortium(
       return {
         network,
         chainId,
-        self: asValidatorIndex(index),
+        role: 'validator',
+        self: `bank-${index}`,
         validators,
         signer,
         tls: node.tls,
@@ -214,7 +215,7 @@ export async function makeConsortium(
   };
 }
 
-function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHandlers {
+export function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHandlers {
   return {
     onConsensus(from, message) {
       records.consensus.push({ from, text: Buffer.from(message).toString() });
@@ -268,7 +269,7 @@ function recordingHandlers(records: Records, own: Partial<PeerHandlers>): PeerHa
   };
 }
 
-function recordingMetrics(records: Records): PeerMetrics {
+export function recordingMetrics(records: Records): PeerMetrics {
   return {
     connected: () => undefined,
     observers(count) {
@@ -296,7 +297,7 @@ function recordingMetrics(records: Records): PeerMetrics {
   };
 }
 
-function recordingLogger(records: Records): PeerNetworkOptions['logger'] {
+export function recordingLogger(records: Records): PeerNetworkOptions['logger'] {
   const log = (level: string) => (fields: object, message: string) => {
     records.logs.push({ level, fields, message });
     records.wake();

@@ -1,4 +1,5 @@
-/** TCP connections between validators that can be cut and slowed down: a proxy for each pair, TLS passes through it. */
+/** TCP connections between validators that can be cut and slowed down: a proxy for each direction of dialling of each pair,
+ * TLS passes through it. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
@@ -100,8 +101,7 @@ export class Wires {
       const peers = document.get('peers') as YAMLSeq<YAMLMap>;
       for (const item of peers.items) {
         const { index: to, ports } = network.validator(String(item.get('validator')));
-        // The one of the lower index dials.
-        if (to <= from) continue;
+        if (to === from) continue;
         const wire = new Wire(from, to, ports.peer);
         wires.push(wire);
         item.set('address', `127.0.0.1:${await wire.listen()}`);

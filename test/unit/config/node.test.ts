@@ -297,13 +297,14 @@ describe('configs/validator.yaml', () => {
       for (const part of path) value = (value as Record<string, unknown>)[part];
       expect([path.join('.'), value]).not.toEqual([path.join('.'), undefined]);
     }
-    const { validator, dataDir, network, tls, key } = parsed;
+    const { validator, dataDir, network, tls, key, nextKey } = parsed;
     const bare = nodeSchema.parse({
       validator,
       dataDir,
       network: { genesis: network.genesis },
       tls,
       key,
+      nextKey,
       verifier: { threads: 2 },
     });
     expect({ ...parsed, peers: [] }).toEqual(bare);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FetchedBlock, PeerNetwork } from '../../../src/network/index.js';
-import { createObserverNetwork } from '../../../src/network/index.js';
+import { createPeerNetwork } from '../../../src/network/index.js';
 import { loadPeerService } from '../../../src/network/definition.js';
 import { PeerClient } from '../../../src/network/dialer.js';
 import { prepareTls } from '../../../src/network/tls.js';
@@ -8,7 +8,15 @@ import { defaultPeerLimits, defaultPeerTimeouts } from '../../../src/network/typ
 import { asHeight, asView } from '../../../src/types/index.js';
 import { certifiedChain } from '../../helpers/certified-chain.js';
 import { eventually } from '../../helpers/eventually.js';
-import { makeConsortium, network, tlsFor } from '../../helpers/peer-networks.js';
+import {
+  makeConsortium,
+  network,
+  recordingHandlers,
+  recordingLogger,
+  recordingMetrics,
+  Records,
+  tlsFor,
+} from '../../helpers/peer-networks.js';
 
 let consortium: Awaited<ReturnType<typeof makeConsortium>>;
 const observers: PeerNetwork[] = [];
@@ -17,38 +25,22 @@ afterEach(async () => {
   await consortium.stop();
 });
 
-const heard: number[] = [];
-const quiet = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+const records = new Records();
 
 async function observe(id: string): Promise<PeerNetwork> {
-  const ignore = (): void => undefined;
-  const observer = createObserverNetwork({
+  const observer = createPeerNetwork({
     network,
-    observer: id,
+    chainId: consortium.chainId,
+    role: 'observer',
+    self: id,
+    signer: undefined,
+    listen: undefined,
     validators: consortium.validators,
     tls: await tlsFor(consortium.authority, { network, role: 'observer', id }),
-    logger: quiet,
     timeouts: { minReconnectMs: 20, maxReconnectMs: 100 },
-    metrics: {
-      connected: ignore,
-      disconnected: ignore,
-      refused: ignore,
-      sent: ignore,
-      received: ignore,
-      shed: ignore,
-      paused: ignore,
-      observers: ignore,
-    },
-    handlers: {
-      onStatus: (_from, { committedHeight }) => heard.push(committedHeight),
-      onConnected: ignore,
-      onDisconnected: ignore,
-    },
+    logger: recordingLogger(records),
+    metrics: recordingMetrics(records),
+    handlers: recordingHandlers(records, {}),
   });
   observers.push(observer);
   await observer.start();
@@ -81,7 +73,9 @@ describe('an observer at validators', () => {
     await eventually('it is connected to both', () => observer.connected().length === 2);
     expect(validator.records.observers).toBe(1);
     validator.network.tellObservers(status(5));
-    await eventually('it hears of the new block', () => heard.includes(5));
+    await eventually('it hears of the new block', () =>
+      records.statuses.some(({ status: said }) => said.committedHeight === 5),
+    );
 
     const fetched: FetchedBlock[] = [];
     const request = { fromHeight: asHeight(2), maxBlocks: 3, deadlineMs: 5000 };
@@ -114,8 +108,11 @@ describe('an observer at validators', () => {
     }
     expect(validator.records.observers).toBe(8);
     expect(replicas.map((replica) => replica.connected().length)).toEqual(replicas.map(() => 1));
+    const before = records.statuses.length;
     validator.network.tellObservers(status(2));
-    await eventually('all have heard', () => heard.filter((height) => height === 2).length === 8);
+    const heardSince = () =>
+      records.statuses.slice(before).filter((entry) => entry.status.committedHeight === 2);
+    await eventually('all have heard', () => heardSince().length === 8);
     // The ninth takes the place of the oldest.
     const ninth = await observe('reports');
     await eventually('the ninth is in', () => ninth.connected().length === 1);
@@ -153,13 +150,13 @@ describe('an observer at validators', () => {
         call.on('end', () => resolve('end'));
         call.on('data', () => undefined);
       });
-    expect(String(await ended(client.connect('Connect')))).toContain('observers have no part in consensus');
+    expect(String(await ended(client.connect('Connect')))).toContain('stranger');
     const rubbish = client.connect('Observe');
     rubbish.write(Buffer.from('rubbish'));
     await ended(rubbish);
     client.close();
-    const { records } = consortium.node(0);
+    const refusing = consortium.node(0).records;
     await observe('mole');
-    await records.until(() => records.refused.some(({ reason }) => reason === 'penalty'));
+    await refusing.until(() => refusing.refused.some(({ reason }) => reason === 'penalty'));
   });
 });

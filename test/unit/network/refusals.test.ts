@@ -99,12 +99,18 @@ describe('a validator that is dialed', () => {
     ['a member', { network, role: 'member', id: 'bank-0' }],
     ['an operator', { network, role: 'operator', id: 'bank-0' }],
     ['a validator of another network', { network: 'othernet', role: 'validator', id: 'bank-0' }],
-    ['a validator that is not in the set', { network, role: 'validator', id: 'bank-9' }],
     ['this validator itself', { network, role: 'validator', id: 'bank-1' }],
   ] as const)('refuses the certificate of %s', async (_, identity) => {
     const call = dial(contextOf(await tlsFor(consortium.authority, identity)));
     expect(await call.ended).toBeDefined();
     await expectRefusal('identity', undefined);
+  });
+
+  it('refuses a validator that is in no set, but for following', async () => {
+    const identity = { network, role: 'validator', id: 'bank-9' } as const;
+    const call = dial(contextOf(await tlsFor(consortium.authority, identity)));
+    expect(await call.ended).toMatchObject({ details: 'stranger' });
+    await expectRefusal('stranger', undefined);
   });
 
   it('refuses a validator that should be dialed itself', async () => {
@@ -320,7 +326,8 @@ describe('a network', () => {
       createPeerNetwork({
         network,
         chainId: consortium.chainId,
-        self: consortium.node(0).index,
+        role: 'validator',
+        self: consortium.node(0).id,
         validators: consortium.validators,
         signer: consortium.node(0).signer,
         tls,

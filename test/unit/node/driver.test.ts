@@ -4,19 +4,15 @@ import {
   decodeBalance,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
-  firstValidatorSet,
   type Genesis,
   type Operation,
 } from '../../../src/codec/index.js';
 import { transactionId, transactionSigningBytes } from '../../../src/crypto/index.js';
-import { loadNodeConfig } from '../../../src/config/index.js';
 import { genesisChainId, stateKeys } from '../../../src/ledger/index.js';
-import { settingsOf } from '../../../src/node/validator-settings.js';
 import { MemoryDisk, StorageError } from '../../../src/storage/index.js';
 import { asAmount, asHeight, toHex } from '../../../src/types/index.js';
 import { patientSettings, startDriverNet, type TestReplica } from '../../helpers/driver-net.js';
 import { memberKeys, testGenesis } from '../../helpers/fake-ledger.js';
-import { changeOperations, signedByAlpha } from '../../helpers/governance.js';
 import { until } from '../../helpers/until.js';
 
 let running: { stop(): Promise<void> } | undefined;
@@ -131,30 +127,6 @@ describe('a network of replicas', () => {
       await until(() => reads.length === number);
       expect(await reads.at(-1)).toEqual({ block: true, balance: 500n + BigInt(number) });
     }
-  });
-
-  it('takes no change of the validator set from anybody while processes could not follow it', async () => {
-    const { genesis, validatorKeys } = testGenesis(4);
-    const loaded = await loadNodeConfig('configs/validator.yaml', {}, { checkFiles: false });
-    if (!loaded.ok) throw loaded.error;
-    const { closedOperations } = settingsOf(loaded.value);
-    const settings = { ...patientSettings, closedOperations: closedOperations! };
-    const net = (running = await startDriverNet(genesis, validatorKeys, undefined, settings));
-    const answers = new Answers();
-    const set = firstValidatorSet(genesis.validators);
-    const { propose, approve } = changeOperations(set, genesis.validators.slice(0, 3), 900);
-    const operations = [propose, approve('v1'), { kind: 'withdrawValidatorSet', validator: 'v0' } as const];
-    for (const [number, operation] of operations.entries()) {
-      const envelope = signedByAlpha(genesis, [operation], 500, [validatorKeys[number % 2]!]);
-      net.replicas[0]!.driver.desk.submit([envelope], number, { member: 'alpha' }, answers);
-      await net.replicas[1]!.driver.receiveTransactions([envelope]);
-    }
-    await until(() => answers.refusals.length === 3);
-    for (const refusal of answers.refusals) expect(refusal).toMatchObject({ reason: 'OPERATION_CLOSED' });
-    for (const { driver } of net.replicas) expect(driver.status().committedHeight).toBe(0);
-    net.replicas[1]!.driver.desk.submit([transfer(genesis, 1)], 4, { member: 'alpha' }, answers);
-    await until(() => answers.final.has(4));
-    expect(net.replicas[1]!.driver.status().committedHeight).toBe(1);
   });
 
   it('goes on after its primary is cut off, and takes it back', async () => {
