@@ -55,6 +55,11 @@ const commands: readonly {
     load: async () => (await import('./commands/status.js')).statusCommand(),
   },
   {
+    name: 'validators',
+    summary: 'who validates; propose, approve and withdraw changes',
+    load: async () => (await import('./commands/validators.js')).validatorsCommand(),
+  },
+  {
     name: 'evidence',
     summary: 'proofs that a validator signed two different things',
     load: async () => (await import('./commands/evidence.js')).evidenceCommand(),

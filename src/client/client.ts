@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Genesis, Operation } from '../codec/index.js';
+import type { Genesis, Operation, ValidatorSetChange } from '../codec/index.js';
 import type { GetAccountRequest } from '../codec/wire/quaestor/ledger/v1/GetAccountRequest.js';
 import type { GetAccountResponse__Output } from '../codec/wire/quaestor/ledger/v1/GetAccountResponse.js';
 import type { GetBlockRequest } from '../codec/wire/quaestor/ledger/v1/GetBlockRequest.js';
@@ -52,7 +52,8 @@ import {
   type FinalTransaction,
   type SignedTransaction,
 } from './transactions.js';
-import { judgeFollowing } from './follow-validators.js';
+import { getValidatorsMethod, judgeFollowing } from './follow-validators.js';
+import { checkedValidators, type ValidatorsState } from './validators.js';
 import { Verifier } from './verifier.js';
 
 export interface ClientOptions {
@@ -148,6 +149,11 @@ export class QuaestorClient {
     return this.#verifier.trust;
   }
 
+  /** The changes of the validator set that this client has followed so far: what later receipts stand on. */
+  get validatorSetChanges(): readonly ValidatorSetChange[] {
+    return this.#verifier.setChanges;
+  }
+
   /**
    * Submits a signed transaction and waits until it is final, asking other validators when one fails.
    *
@@ -231,6 +237,20 @@ export class QuaestorClient {
     const method: UnaryMethod<GetStatusRequest, GetStatusResponse__Output> = (client, ...rest) =>
       client.getStatus(...rest);
     return this.#read(method, {}, options, statusOf);
+  }
+
+  /**
+   * Who validates, and the proof of it; what is decided and proposed, as one validator says. Follows all changes since the
+   * genesis.
+   */
+  async getValidators(options: CallOptions = {}): Promise<ValidatorsState> {
+    for (;;) {
+      const request = { knownEpoch: this.#verifier.validatorSet.epoch };
+      const state = await this.#read(getValidatorsMethod, request, options, (response, from) =>
+        checkedValidators(this.#verifier, response, from),
+      );
+      if (state !== 'further') return state;
+    }
   }
 
   /** Where each validator says that it stands, in the order of the options; or why it does not answer. */

@@ -25,3 +25,4 @@ export { isRefusalReason, reasons, type Reason, type RefusalReason } from './rea
 export type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 export type { ClientTls } from './tls.js';
 export * from './transactions.js';
+export type { ValidatorsState } from './validators.js';

@@ -83,6 +83,10 @@ export interface ValidatorStatus {
   readonly quorum: number;
   readonly synced: boolean;
   readonly pendingTransactions: number;
+  /** Number of the validator set in force. */
+  readonly epoch: number;
+  /** Whether the node votes in it; if not, it follows. */
+  readonly validates: boolean;
 }
 
 /** The value, or the error that says who sent what is no valid message. */

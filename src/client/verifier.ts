@@ -52,6 +52,7 @@ const keptBlocks = 256;
 export class Verifier {
   readonly genesis: Genesis;
   #trust: ChainTrust;
+  #setChanges: readonly ValidatorSetChange[] = [];
   readonly #proven = new LRUCache<string, ProvenBlock>({ max: keptBlocks });
   #withGenesisDigest: Promise<ChainTrust> | undefined;
 
@@ -70,11 +71,23 @@ export class Verifier {
     return this.#trust.validatorSets.at(-1)?.set ?? firstValidatorSet(this.genesis.validators);
   }
 
+  /** The changes that lead from the genesis to the latest validator set that is known. */
+  get setChanges(): readonly ValidatorSetChange[] {
+    return this.#setChanges;
+  }
+
   /** Follows changes of the validator set. True when they lead further than was known. Throws VerificationError. */
   follow(changes: readonly ValidatorSetChange[], from: string): boolean {
-    const before = this.validatorSet.epoch;
-    this.#trust = valid(followSetChanges(this.#trust, changes), from);
-    return this.validatorSet.epoch > before;
+    let further = false;
+    for (const change of changes) {
+      const followed = valid(followSetChanges(this.#trust, [change]), from);
+      // A change that was known already changes nothing.
+      if (followed.validatorSets.length === this.#trust.validatorSets.length) continue;
+      this.#trust = followed;
+      this.#setChanges = [...this.#setChanges, change];
+      further = true;
+    }
+    return further;
   }
 
   get chainId(): ChainId {

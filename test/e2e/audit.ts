@@ -6,7 +6,9 @@ import {
   decodeBalance,
   decodeTransactionEnvelope,
   decodeTransactionPayload,
+  decodeValidatorSet,
   encodeBlockHeader,
+  type ValidatorSet,
 } from '../../src/codec/index.js';
 import { headerDigest, StateTree } from '../../src/crypto/index.js';
 import { installNativeSha256, verifyZip215Natively } from '../../src/crypto/native/index.js';
@@ -82,7 +84,7 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
   const writes = genesisWrites(genesis);
   if (!writes.ok) throw new Error(writes.error.message);
   const first = genesisHeader(genesis, asRoot(await rootOf(definedOf(writes.value))));
-  const trust = trustGenesis(genesis, {
+  let trust = trustGenesis(genesis, {
     checkSignature: verifyZip215Natively,
     genesisDigest: headerDigest(encodeBlockHeader(first)),
   });
@@ -97,6 +99,8 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
   const transactions = new Map<string, { height: number; code: string }[]>();
   const transfers: AuditedTransfer[] = [];
   let tip: CertifiedHeader | undefined;
+  // What the store says of validator sets is believed only where a certified header names it.
+  const handovers = await handoversIn(store, height);
   for (let at = 1; at <= height; at++) {
     const block = await store.block(asHeight(at));
     if (block?.certificate === undefined) {
@@ -104,12 +108,17 @@ async function auditStore(network: TestNetwork, validator: string, store: Store)
       break;
     }
     const { headerBytes, certificate, envelopes, results } = block;
-    const followed = followHeader(trust, { header: headerBytes, certificate }, tip);
+    const nextValidatorSet = handovers.get(at);
+    const followed = followHeader(
+      trust,
+      { header: headerBytes, certificate, ...(nextValidatorSet === undefined ? {} : { nextValidatorSet }) },
+      tip,
+    );
     if (!followed.ok) {
       faults.push(`block ${at}: ${followed.error.message}`);
       break;
     }
-    tip = followed.value.tip;
+    ({ tip, trust } = followed.value);
     const content = verifyContent(tip, envelopes, results);
     if (!content.ok) {
       faults.push(`block ${at}: ${content.error.message}`);
@@ -161,6 +170,18 @@ function operationsOf(envelopeBytes: Uint8Array) {
   const payload = decodeTransactionPayload(envelope.value.payload);
   if (!payload.ok) throw payload.error;
   return payload.value.operations;
+}
+
+/** The validator sets that the store has, by the height of the last block before each. */
+async function handoversIn(store: Store, height: Height): Promise<ReadonlyMap<number, ValidatorSet>> {
+  const range = { prefix: 'validators/epoch/', height, limit: 1000 };
+  const sets = (await store.stateRange(range)).map(({ value }) => decodeValidatorSet(value));
+  return new Map(
+    sets.map((set) => {
+      if (!set.ok) throw set.error;
+      return [set.value.activationHeight - 1, set.value];
+    }),
+  );
 }
 
 async function wholeState(store: Store, height: Height): Promise<Map<StateKey, Uint8Array>> {

@@ -3,12 +3,10 @@
  * ports of its own. Processes are children with a channel, so that they stop by themselves when the test's process dies.
  * The commands run from dist, which `npm test` builds first; E2E_SOFTWARE names the folder of another build.
  */
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { QuaestorClient, type ClientOptions, type ClientTls } from '../../src/client/index.js';
 import type { Genesis } from '../../src/codec/index.js';
 import { loadGenesis } from '../../src/config/index.js';
@@ -18,6 +16,8 @@ import { genesisChainId } from '../../src/ledger/index.js';
 import { issueCertificate, type IdentityRole, type Validity } from '../../src/network/pki/index.js';
 import type { ChainId } from '../../src/types/index.js';
 import { eventually } from '../helpers/eventually.js';
+import { mainProgram, quaestor, softwareFolder } from './command-line.js';
+import { prepareJoining } from './joining.js';
 import {
   ValidatorProcess,
   type Environment,
@@ -25,12 +25,6 @@ import {
   type ValidatorPorts,
   type ValidatorProcessOptions,
 } from './validator-process.js';
-
-/** Folder of the software under test. */
-const softwareFolder = process.env['E2E_SOFTWARE'] ?? process.cwd();
-
-/** The program of the command line. */
-export const mainProgram = join(softwareFolder, 'dist', 'cli', 'main.js');
 
 /** Timeouts short enough for tests to see view changes, long enough for a machine that runs several networks. */
 const testEnvironment: Environment = {
@@ -47,6 +41,8 @@ export interface NetworkOptions {
   readonly validators?: number;
   /** Default 0. They are not started with the network. */
   readonly observers?: number;
+  /** Default 0. Validators that the genesis does not have, beside those that it has; not started with the network. */
+  readonly joining?: number;
   /** Changes to the text of the world file, configs/devnet.yaml. */
   readonly world?: (text: string) => string;
   /** More variables for all validators. */
@@ -73,13 +69,6 @@ export interface TestMember {
 }
 
 const openNetworks = new Set<TestNetwork>();
-const run = promisify(execFile);
-
-/** Runs the command line; resolves with its output, rejects when it fails. */
-async function quaestor(...args: readonly string[]): Promise<string> {
-  const { stdout } = await run(process.execPath, [mainProgram, ...args], { timeout: 60_000 });
-  return stdout;
-}
 
 export class TestNetwork {
   readonly dir: string;
@@ -98,7 +87,8 @@ export class TestNetwork {
     const count = options.validators ?? 4;
     const dir = await mkdtemp(join(tmpdir(), 'quaestor-e2e-'));
     const observers = options.observers ?? 0;
-    const { base, claim } = await claimPorts(count + observers);
+    const joining = options.joining ?? 0;
+    const { base, claim } = await claimPorts(count + observers + joining);
     try {
       const world = await readFile(join(softwareFolder, 'configs', 'devnet.yaml'), 'utf8');
       const worldFile = join(dir, 'world.yaml');
@@ -109,7 +99,13 @@ export class TestNetwork {
       const document = JSON.parse(output) as InitDocument;
       const genesis = await loadGenesis(document.genesis);
       if (!genesis.ok) throw genesis.error;
-      return new TestNetwork(dir, document, genesis.value, claim, options.environment ?? {});
+      const joiners: ValidatorPlace[] = [];
+      for (let index = count; index < count + joining; index++) {
+        const first = base + 10 * (index + observers + 1);
+        const ports = { peer: first, client: first + 1, admin: first + 2, http: first + 3 };
+        joiners.push(await prepareJoining(join(dir, 'network'), genesis.value.network, count, index, ports));
+      }
+      return new TestNetwork(dir, document, joiners, genesis.value, claim, options.environment ?? {});
     } catch (error) {
       claim.close();
       await rm(dir, { recursive: true, force: true });
@@ -132,6 +128,7 @@ export class TestNetwork {
   private constructor(
     dir: string,
     document: InitDocument,
+    joining: readonly ValidatorPlace[],
     genesis: Genesis,
     claim: Server,
     environment: Environment,
@@ -142,12 +139,13 @@ export class TestNetwork {
     this.genesis = genesis;
     this.chainId = genesisChainId(genesis);
     this.#environment = { ...testEnvironment, ...environment };
-    this.validators = document.validators.map(
-      (place, index) => new ValidatorProcess(this.processOptions({ ...place, index })),
+    const founders = document.validators.map((place, index): ValidatorPlace => ({ ...place, index }));
+    this.validators = [...founders, ...joining].map(
+      (place) => new ValidatorProcess(this.processOptions(place)),
     );
     this.observers = document.observers.map(
       (place, index) =>
-        new ValidatorProcess(this.processOptions({ ...place, index: document.validators.length + index })),
+        new ValidatorProcess(this.processOptions({ ...place, index: this.validators.length + index })),
     );
     openNetworks.add(this);
   }
@@ -258,6 +256,13 @@ export class TestNetwork {
       this.connect(this.clientOptions(tls)),
     );
     return this.#operator;
+  }
+
+  /** Folder of the operator's profile, or of a member's. */
+  profile(member?: string): string {
+    const folder = member === undefined ? this.#document.operatorProfile : this.#document.profiles[member];
+    if (folder === undefined) throw new Error(`there is no member ${member ?? ''}`);
+    return folder;
   }
 
   operatorTls(): Promise<ClientTls> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { join } from 'node:path';
-import { isId } from '../../codec/index.js';
+import { isId, type ValidatorSetChange } from '../../codec/index.js';
 import { formatAmount, parseAmount } from '../../config/index.js';
 import { paymentIdempotencyKey, type Payment } from '../../payments/index.js';
 import { limits } from '../../types/index.js';
@@ -98,8 +98,8 @@ async function submitFile(context: CommandContext, options: SubmitOptions, path:
   const file = await checkPaymentsFile(path);
   requireSubmittable(file, options.skipInvalid ?? false);
   const rejects = new Rejects();
-  const result = await withProfiles(options, (profiles) =>
-    runPayments({
+  const { result, changes } = await withProfiles(options, async (profiles) => ({
+    result: await runPayments({
       profiles,
       payments: paymentsOf(file, rejects.add),
       total: file.summary.valid,
@@ -108,7 +108,8 @@ async function submitFile(context: CommandContext, options: SubmitOptions, path:
       signal,
       output,
     }),
-  );
+    changes: changesKnownTo(profiles),
+  }));
   const document = paymentsDocument(result);
   if (rejects.payments.length > 0) {
     const rejectsPath = options.rejects ?? `${path}.rejects.csv`;
@@ -116,7 +117,7 @@ async function submitFile(context: CommandContext, options: SubmitOptions, path:
     output.line(`${count(rejects.payments.length, 'payment')} left out: ${rejectsPath} says why`);
     document['rejects'] = rejectsPath;
   }
-  return finish(context, options, result, document);
+  return finish(context, options, result, changes, document);
 }
 
 async function submitOne(context: CommandContext, options: SubmitOptions): Promise<ExitCode> {
@@ -144,7 +145,7 @@ async function submitOne(context: CommandContext, options: SubmitOptions): Promi
       if (outcome === 'final' || outcome === 'failed' || outcome === 'refused') {
         await payers.get(report?.member ?? '')?.settle(payment);
       }
-      return finish(context, options, result, paymentsDocument(result));
+      return finish(context, options, result, changesKnownTo(used), paymentsDocument(result));
     });
   });
 }
@@ -243,10 +244,18 @@ async function* once(payment: Payment): AsyncGenerator<Payment> {
   yield payment;
 }
 
+/** The changes of the validator set that were followed to check the receipts. */
+function changesKnownTo(profiles: readonly OpenProfile[]): readonly ValidatorSetChange[] {
+  return profiles
+    .map(({ client }) => client.validatorSetChanges)
+    .reduce((most, changes) => (changes.length > most.length ? changes : most), []);
+}
+
 async function finish(
   { output }: CommandContext,
   options: SubmitOptions,
   result: PaymentsResult,
+  changes: readonly ValidatorSetChange[],
   document: Record<string, unknown>,
 ): Promise<ExitCode> {
   const { reports } = result;
@@ -254,7 +263,7 @@ async function finish(
   output.line();
   showSummary(output, result);
   if (options.saveReceipts !== undefined) {
-    const saved = await saveReceipts(options.saveReceipts, reports);
+    const saved = await saveReceipts(options.saveReceipts, reports, changes);
     output.line(`${count(saved, 'receipt')} in ${options.saveReceipts}`);
     const [first] = reports;
     if (first !== undefined && saved === 1) {

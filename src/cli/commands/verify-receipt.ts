@@ -1,25 +1,30 @@
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-
 import {
+  bounds,
   decodeReceipt,
   decodeTransactionEnvelope,
   decodeTransactionPayload,
+  decodeValidatorSetChanges,
   type TransactionPayload,
 } from '../../codec/index.js';
 import { formatAmount, loadGenesis, readBoundedFile } from '../../config/index.js';
 import { transactionId } from '../../crypto/index.js';
 import { verifyZip215Natively } from '../../crypto/native/index.js';
 import { toHex } from '../../types/index.js';
-import { trustGenesis, verifyReceipt } from '../../verify/index.js';
+import { followSetChanges, trustGenesis, verifyReceipt, type ChainTrust } from '../../verify/index.js';
 import { define } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { CommandError } from '../command-error.js';
+import { isMissing } from '../is-missing.js';
 import { printable } from '../output.js';
+import { changesFileName } from '../payments/save-receipts.js';
 
 interface VerifyOptions {
   readonly genesis: string;
   readonly receipt: string;
   readonly transaction?: string;
+  readonly changes?: string;
 }
 
 /** More than a receipt or a transaction can have. */
@@ -34,14 +39,20 @@ export function verifyReceiptCommand(): Command {
     )
     .requiredOption('-g, --genesis <file>', 'genesis of the network, from a source that is trusted')
     .requiredOption('-r, --receipt <file>', 'receipt, as "quaestor submit --save-receipts" writes it')
-    .option('-t, --transaction <file>', 'the transaction that the receipt must be of');
+    .option('-t, --transaction <file>', 'the transaction that the receipt must be of')
+    .option(
+      '-c, --changes <file>',
+      `changes of the validator set, as "quaestor validators export" writes them (default: "${changesFileName}" beside ` +
+        'the receipt, if it is there)',
+    );
   return define<VerifyOptions>(
     command,
     'quaestor verify-receipt --genesis genesis.yaml --receipt AUR-20261102-0001.receipt --transaction AUR-20261102-0001.transaction',
     async ({ output }, options) => {
       const loaded = await loadGenesis(options.genesis);
       if (!loaded.ok) throw loaded.error;
-      const trust = trustGenesis(loaded.value, { checkSignature: verifyZip215Natively });
+      const genesisTrust = trustGenesis(loaded.value, { checkSignature: verifyZip215Natively });
+      const trust = await followFile(genesisTrust, options);
       const receipt = decodeReceipt(await readBoundedFile(options.receipt, maxFileBytes));
       if (!receipt.ok) {
         throw new CommandError(
@@ -87,6 +98,27 @@ export function verifyReceiptCommand(): Command {
       return exitCodes.ok;
     },
   );
+}
+
+/** The trust that knows the validator sets that a file of changes leads to. */
+async function followFile(trust: ChainTrust, { receipt, changes }: VerifyOptions): Promise<ChainTrust> {
+  const file = changes ?? join(dirname(receipt), changesFileName);
+  const bytes = await readBoundedFile(file, bounds.maxValidatorSetChangesBytes).catch((error: unknown) => {
+    if (changes === undefined && isMissing(error)) return undefined;
+    throw error;
+  });
+  if (bytes === undefined) return trust;
+  const decoded = decodeValidatorSetChanges(bytes);
+  if (!decoded.ok) {
+    throw new CommandError(
+      'CHANGES_MALFORMED',
+      `${file} has no changes of the validator set: ${decoded.error.message}`,
+      exitCodes.unverified,
+    );
+  }
+  const followed = followSetChanges(trust, decoded.value.changes);
+  if (!followed.ok) throw followed.error;
+  return followed.value;
 }
 
 async function readTransaction(

@@ -1,14 +1,23 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeReceipt } from '../../codec/index.js';
+import { encodeReceipt, encodeValidatorSetChanges, type ValidatorSetChange } from '../../codec/index.js';
 import type { PaymentReport } from './types.js';
+
+/** Name of the file that says which validator sets have followed that of the genesis. */
+export const changesFileName = 'validators.changes';
 
 /**
  * Writes the receipt of each final payment, and the transaction that it is of: NAME.receipt and NAME.transaction, in
- * the form that `quaestor verify-receipt` reads (canonical bytes). Gives the number of receipts.
+ * the form that `quaestor verify-receipt` reads (canonical bytes), and the changes of the validator set that prove them,
+ * if there are any. Gives the number of receipts.
  */
-export async function saveReceipts(dir: string, reports: readonly PaymentReport[]): Promise<number> {
+export async function saveReceipts(
+  dir: string,
+  reports: readonly PaymentReport[],
+  changes: readonly ValidatorSetChange[],
+): Promise<number> {
   await mkdir(dir, { recursive: true });
+  if (changes.length > 0) await writeFile(join(dir, changesFileName), encodeValidatorSetChanges({ changes }));
   const used = new Set<string>();
   let saved = 0;
   for (const { payment, outcome, submitted } of reports) {
