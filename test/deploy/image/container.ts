@@ -1,0 +1,106 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Image } from './build.js';
+
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly output: string;
+}
+
+/**
+ * A process in the image: mount, process and other namespaces of its own, the image as a read-only root, no capability,
+ * the image's user, one writable folder. The network is this machine's loopback.
+ */
+export class Container {
+  readonly ended: Promise<Ended>;
+  readonly #process: ChildProcess;
+  #output = '';
+
+  constructor(image: Image, volume: string, args: readonly string[]) {
+    const { root, settings } = image;
+    // What an engine puts there.
+    for (const folder of ['proc', 'dev', 'etc']) mkdirSync(join(root, folder), { recursive: true });
+    writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n');
+    writeFileSync(join(root, 'etc/resolv.conf'), '');
+    const setUp = [
+      `mount --bind "${root}" "${root}"`,
+      `mount -o remount,bind,ro,nosuid "${root}"`,
+      `mount --bind "${volume}" "${root}/var/lib/quaestor"`,
+      `mount -t proc -o nosuid,nodev,noexec proc "${root}/proc"`,
+      `mount -t tmpfs -o mode=0755,size=64k tmpfs "${root}/dev"`,
+      ...['null', 'zero', 'random', 'urandom'].flatMap((device) => [
+        `touch "${root}/dev/${device}"`,
+        `mount --bind /dev/${device} "${root}/dev/${device}"`,
+      ]),
+      `exec env --ignore-environment "$@"`,
+    ];
+    const env = Object.entries(settings.env).map(([name, value]) => `${name}=${value}`);
+    const inside = [
+      'chroot',
+      `--userspec=${settings.user}`,
+      '--groups=',
+      root,
+      ...settings.entrypoint,
+      ...args,
+    ];
+    this.#process = spawn(
+      'unshare',
+      [
+        ...[
+          '--mount',
+          '--pid',
+          '--ipc',
+          '--uts',
+          '--fork',
+          '--kill-child',
+          'sh',
+          '-ec',
+          setUp.join('\n'),
+          'container',
+        ],
+        // chroot is found by its full path, since the image's PATH is not this machine's.
+        ...[...env, 'setpriv', '--no-new-privs'].map((word) =>
+          word === 'setpriv' ? '/usr/bin/setpriv' : word,
+        ),
+        ...inside.map((word) => (word === 'chroot' ? '/usr/sbin/chroot' : word)),
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
+    }
+    this.ended = once(this.#process, 'close').then(([exitCode]) => ({
+      exitCode: exitCode as number | null,
+      output: this.#output,
+    }));
+  }
+
+  /** Everything that it has written. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Its process 1, by the number that it has outside. */
+  get pid(): number {
+    const { pid } = this.#process;
+    return Number(readFileSync(`/proc/${pid ?? 0}/task/${pid ?? 0}/children`, 'utf8').trim());
+  }
+
+  /** What the kernel says of process 1, for example "CapEff". */
+  status(field: string): string {
+    const text = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '';
+  }
+
+  /** Sends SIGTERM to process 1, as an engine does, and waits for the end. */
+  async stop(): Promise<Ended> {
+    process.kill(this.pid, 'SIGTERM');
+    return this.ended;
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+}
