@@ -4,6 +4,7 @@
  * its last blocks by catch-up, with their certificates.
  */
 import { asHeight, asValidatorIndex, asView, invariant } from '../types/index.js';
+import { carryAbstention } from './abstention.js';
 import { noteClaim } from './catch-up.js';
 import { updateQuorumDurable } from './checkpoint.js';
 import { discardBlocks } from './finality.js';
@@ -38,6 +39,7 @@ export function enterEpoch(state: ReplicaState, out: Outbox, next: NextEpoch): R
   fresh.stableCheckpoint = state.stableCheckpoint;
   fresh.quorumDurable = asHeight(Math.max(state.quorumDurable, fresh.quorumDurable));
   carryClaims(state, fresh);
+  carryAbstention(state, fresh, out);
   updateQuorumDurable(fresh);
   out.notice({ kind: 'epochStarted', epoch: validatorSet.epoch, height: validatorSet.activationHeight });
   return fresh;

@@ -4,6 +4,7 @@
  */
 import type { CommitCertificate } from '../codec/model.js';
 import { equalBytes, toHex, type Digest, type ValidatorIndex } from '../types/index.js';
+import { noteOwnVote } from './abstention.js';
 import type { Outbox } from './outbox.js';
 import {
   findBlock,
@@ -32,6 +33,7 @@ export function learnCertificate(state: ReplicaState, out: Outbox, certificate: 
   }
   if (height > state.decided.height + maxCertifiedAhead) return;
   const slot = slotAt(state, height);
+  noteOwnVote(state, out, 'commit', certificate.view, slot, certificate.signatures);
   if (slot.certificate === undefined) slot.certificate = certificate;
   else if (!equalBytes(slot.certificate.digest, digest)) {
     halt(state, out, conflict(height, digest, slot.certificate.digest));

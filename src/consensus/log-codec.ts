@@ -63,6 +63,8 @@ export function encodeLogRecord(record: LogRecord): EncodedLogRecord {
       return entry('prepared', record.height, sized(encodePreparedCertificate(record.certificate)));
     case 'newView':
       return ofEpoch('newView', record.epoch, sized(encodeSignedNewView(record.message)));
+    case 'abstention':
+      return entry('abstention', noHeight, Uint8Array.of(record.active ? 1 : 0));
     case 'newViewDraft': {
       const { view, viewChanges, reproposals } = record.statement;
       return ofEpoch(
@@ -121,6 +123,8 @@ function readRecord(name: string, height: Height, epoch: number, reader: LogRead
       return { kind: 'newView', epoch, message: reader.decoded(reader.sized(), decodeSignedNewView) };
     case 'newViewDraft':
       return readDraft(epoch, reader);
+    case 'abstention':
+      return { kind: 'abstention', active: reader.flag() };
     default:
       return undefined;
   }

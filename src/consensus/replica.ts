@@ -1,4 +1,5 @@
 import { equalBytes, invariant, toHex, unreachable } from '../types/index.js';
+import { updateAbstention } from './abstention.js';
 import { catchUpToBase, endSync, updateSync } from './catch-up.js';
 import { castCheckpoint, receiveCheckpoint, updateQuorumDurable } from './checkpoint.js';
 import { enterEpoch } from './epoch.js';
@@ -44,6 +45,7 @@ export function step(state: ReplicaState, event: ConsensusEvent): Step {
 
 /** What follows from the state, whatever the event was. */
 function settle(state: ReplicaState, out: Outbox): void {
+  updateAbstention(state, out);
   advance(state, out);
   tryNewView(state, out);
   if (state.halted) return;

@@ -4,6 +4,7 @@
  */
 import type { SignedNewView } from '../codec/model.js';
 import { asView, equalBytes, invariant } from '../types/index.js';
+import { abstain } from './abstention.js';
 import { parseNewView, parsePreparedCertificate } from './authenticate.js';
 import { deriveNewView } from './new-view.js';
 import { discardBlocks } from './finality.js';
@@ -32,6 +33,7 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
   const votes: VoteRecord[] = [];
   let newView: SignedNewView | undefined;
   let draft: NewViewStatement | undefined;
+  let abstains = false;
   for (const record of restored.log) {
     if ('epoch' in record && isOfEarlierSet(record.epoch, config)) continue;
     switch (record.kind) {
@@ -44,6 +46,9 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
         break;
       case 'newViewDraft':
         draft = record.statement;
+        break;
+      case 'abstention':
+        abstains = record.active;
         break;
       case 'vote':
         if (record.height > state.durable.height) votes.push(record);
@@ -67,6 +72,10 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
   if (config.self === undefined) return state;
   for (const vote of votes.sort((left, right) => left.height - right.height)) restoreVote(state, vote);
   sortOutBlocks(state, out);
+  if (abstains || restored.outdated === true) {
+    abstain(state, out, 'outdated');
+    return state;
+  }
   if (state.changing) askAgain(state, out, draft);
   else sayAgain(state, out, votes);
   return state;

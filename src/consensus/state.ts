@@ -26,6 +26,7 @@ import {
   type ValidatorIndex,
   type View,
 } from '../types/index.js';
+import type { Abstention } from './abstention.js';
 import type { Outbox } from './outbox.js';
 import { emptyTally, type Tally } from './votes.js';
 import type {
@@ -107,6 +108,8 @@ export interface ReplicaState {
   readonly f: number;
   readonly quorum: number;
   halted: boolean;
+  /** Set while this replica says nothing, because its log may lack what it has signed. */
+  abstention: Abstention | undefined;
 
   view: View;
   /** A view-change for `view` was sent and the view has not started. */
@@ -195,6 +198,7 @@ export function emptyState(config: ConsensusConfig, committed: RestoredState['co
     f: faultyOf(n),
     quorum: quorumOf(n),
     halted: false,
+    abstention: undefined,
     view: asView(0),
     changing: false,
     inheritedHeight: asHeight(0),
@@ -245,9 +249,9 @@ export function primaryOf(state: { readonly n: number }, view: View): ValidatorI
   return asValidatorIndex(view % state.n);
 }
 
-/** Whether this replica votes: it is a validator and has not halted. */
+/** Whether this replica votes: it is a validator, has not halted, and does not abstain. */
 export function isVoter(state: ReplicaState): boolean {
-  return state.config.self !== undefined && !state.halted;
+  return state.config.self !== undefined && !state.halted && state.abstention === undefined;
 }
 
 /** Whether this replica is the primary of the view, which has started. */

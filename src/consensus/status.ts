@@ -1,6 +1,7 @@
 /** Where a replica stands, for its peers and its operator, and what it makes of where its peers stand. */
 import type { PeerStatus } from '../codec/model.js';
 import type { Digest, Height, ValidatorIndex, View } from '../types/index.js';
+import { noteWord } from './abstention.js';
 import { noteClaim } from './catch-up.js';
 import { updateQuorumDurable } from './checkpoint.js';
 import type { Outbox } from './outbox.js';
@@ -28,6 +29,7 @@ export function receiveStatus(
   if (from === state.config.self) return;
   state.peers.set(from, status);
   noteClaim(state, from, status.committedHeight);
+  noteWord(state, from, status);
   updateQuorumDurable(state);
   // Still with the validator set before: it needs blocks, not views.
   if (status.committedHeight + 1 < state.config.validatorSet.activationHeight) return;
@@ -55,6 +57,8 @@ export interface ConsensusSnapshot {
   readonly isPrimary: boolean;
   readonly halted: boolean;
   readonly syncing: boolean;
+  /** Says nothing, because its log may lack what it has signed. */
+  readonly abstaining: boolean;
   readonly committedHeight: Height;
   readonly decidedHeight: Height;
   readonly stableCheckpointHeight: Height;
@@ -86,6 +90,7 @@ export function consensusSnapshot(state: ReplicaState): ConsensusSnapshot {
     isPrimary: primary === state.config.self,
     halted: state.halted,
     syncing: state.sync.running,
+    abstaining: state.abstention !== undefined,
     committedHeight: state.durable.height,
     decidedHeight: state.decided.height,
     stableCheckpointHeight: state.stableCheckpoint,

@@ -188,7 +188,9 @@ export type LogRecord =
   /** Proof that the current view started. */
   | { readonly kind: 'newView'; readonly epoch: number; readonly message: SignedNewView }
   /** What this replica is about to sign as primary of a view that starts: after a restart it says exactly this again. */
-  | { readonly kind: 'newViewDraft'; readonly epoch: number; readonly statement: NewViewStatement };
+  | { readonly kind: 'newViewDraft'; readonly epoch: number; readonly statement: NewViewStatement }
+  /** The log may lack what was signed: from then on nothing is said, until that can contradict nothing any more. */
+  | { readonly kind: 'abstention'; readonly active: boolean };
 
 /**
  * What the driver does. Order: effects of one step in order, steps in order. A `cast`, `send` or `commit` never
@@ -241,6 +243,10 @@ export type Notice =
   | { readonly kind: 'viewChangeStarted'; readonly view: View; readonly cause: string }
   | { readonly kind: 'prepared' | 'preprepared'; readonly height: Height; readonly view: View }
   | { readonly kind: 'checkpointStable'; readonly height: Height }
+  /** This replica falls silent: its folder is older than what it has signed, or it has seen a signature of its own that
+   * is not in its log. */
+  | { readonly kind: 'abstaining'; readonly why: 'outdated' | 'ownSignature' }
+  | { readonly kind: 'abstentionEnded'; readonly height: Height }
   /** Another validator set decides from this height on. */
   | { readonly kind: 'epochStarted'; readonly epoch: number; readonly height: Height }
   /** A message was dropped: `reason` is from a small closed set (it is a metric label). */
@@ -261,4 +267,6 @@ export interface RestoredState {
     readonly certificate?: CommitCertificate;
   };
   readonly log: readonly LogRecord[];
+  /** The folder is known to be older than what this replica has signed. */
+  readonly outdated?: boolean;
 }

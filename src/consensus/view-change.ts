@@ -12,6 +12,7 @@ import {
   type ValidatorIndex,
   type View,
 } from '../types/index.js';
+import { abstain, noteOwnVote } from './abstention.js';
 import { reportEquivocation } from './evidence.js';
 import { discardBlocks, learnCertificate } from './finality.js';
 import { deriveNewView, type DerivedBlock, type DerivedView } from './new-view.js';
@@ -32,7 +33,14 @@ import type { VerifiedMessage, VerifiedViewChange } from './types.js';
 
 /** Why a replica asks for another view: a small closed set, for logs and metrics. */
 export type ViewChangeCause =
-  'timeout' | 'primarySilent' | 'invalidProposal' | 'equivocation' | 'invalidNewView' | 'overdue' | 'joined';
+  | 'timeout'
+  | 'primarySilent'
+  | 'invalidProposal'
+  | 'equivocation'
+  | 'invalidNewView'
+  | 'overdue'
+  | 'joined'
+  | 'restored';
 
 /**
  * Asks for a view above the current one. From here on this replica votes in no lower view.
@@ -101,6 +109,7 @@ export function receiveViewChange(
       state.claimedHeights.set(validator, committed.height);
     }
   }
+  noteOwnViewChange(state, out, viewChange);
   if (state.halted) return;
   const known = state.viewChanges.get(validator);
   // A correct validator's views only grow. One entry each, so an enormous view costs its sender only its own say.
@@ -112,6 +121,20 @@ export function receiveViewChange(
     return;
   }
   joinOthers(state, out);
+}
+
+/** Looks for own signatures in a view-change that the log does not know of. */
+function noteOwnViewChange(state: ReplicaState, out: Outbox, { body, prepared }: VerifiedViewChange): void {
+  if (body.validator === state.config.self && body.view > state.view) abstain(state, out, 'ownSignature');
+  for (const { certificate, header } of prepared) {
+    const slot = state.slots.get(header.height);
+    if (slot !== undefined) noteOwnVote(state, out, 'prepare', certificate.view, slot, certificate.prepares);
+    else if (
+      header.height > state.durable.height &&
+      certificate.prepares.some(({ validator }) => validator === state.config.self)
+    )
+      abstain(state, out, 'ownSignature');
+  }
 }
 
 /** Joins the highest view that f + 1 others, hence a correct one, ask for or have gone beyond. */
@@ -188,8 +211,9 @@ export function receiveNewView(
     startViewChange(state, out, view + 1, 'invalidNewView');
     return;
   }
-  for (const { body } of viewChanges) {
-    const { committed, validator } = body;
+  for (const viewChange of viewChanges) {
+    noteOwnViewChange(state, out, viewChange);
+    const { committed, validator } = viewChange.body;
     if (committed === undefined) continue;
     learnCertificate(state, out, committed);
     if (committed.height > (state.claimedHeights.get(validator) ?? 0)) {

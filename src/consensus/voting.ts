@@ -1,6 +1,7 @@
 /** Prepares and commits: counting those of others, casting own ones, and the certificates that they make. */
 import type { Commit, Prepare } from '../codec/model.js';
 import { asHeight, equalBytes, type ValidatorIndex } from '../types/index.js';
+import { noteOwnVote } from './abstention.js';
 import { reportEquivocation } from './evidence.js';
 import { decideReady, learnCertificate } from './finality.js';
 import type { Outbox } from './outbox.js';
@@ -84,6 +85,7 @@ function refuseDouble(state: ReplicaState, out: Outbox, slot: Slot, message: Pre
   const tally = message.kind === 'prepare' ? round?.prepares : round?.commits;
   const own = tally?.byValidator[message.signature.validator];
   if (own === undefined || equalBytes(own.digest, message.digest)) {
+    noteOwnVote(state, out, message.kind, message.view, slot, [message.signature]);
     out.ignored(message.kind, 'unexpected', message.signature.validator);
     return;
   }

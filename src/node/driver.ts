@@ -316,6 +316,8 @@ export class ReplicaDriver {
     switch (effect.kind) {
       case 'persist':
         this.#durable.append(this.#entriesOf(effect.records));
+        if (effect.records.some(({ kind }) => kind === 'abstention'))
+          this.#durable.after(() => this.#options.ports.store.acceptOutdated());
         return;
       case 'cast':
         {

@@ -93,6 +93,21 @@ export class NodeObserver implements DriverObserver {
         consensus.phaseDuration.with({ phase: 'prepare' }).observe((times.preparedMs - sinceMs) / 1000);
         return;
       }
+      case 'abstaining':
+        log.error(
+          { code: 'ABSTAINING', why: notice.why },
+          notice.why === 'outdated'
+            ? `The data folder is older than what this validator has signed: it says nothing until it can contradict nothing.`
+            : `This validator sees signatures of its own that its data folder does not know of: the folder is older than ` +
+                `they are, or somebody else uses the key. It says nothing until it can contradict nothing.`,
+        );
+        return;
+      case 'abstentionEnded':
+        log.warn(
+          { code: 'ABSTENTION_ENDED', height: notice.height },
+          `All that this validator can have signed before its folder was put back is final at height ${notice.height}.`,
+        );
+        return;
       case 'epochStarted':
         // Said by `electorates`, which knows who is in it.
         consensus.view.set(0);

@@ -84,6 +84,7 @@ export async function recover(
         ...(stored.certificate === undefined ? {} : { certificate: stored.certificate }),
       },
       log,
+      outdated: store.outdated,
     },
     committedHashes: await loadWindow(store, head.height, validityWindowBlocks),
     bodies,

@@ -10,9 +10,21 @@ import { ByteReader, ByteWriter } from './byte-writer.js';
 import { crc32 } from './checksum.js';
 
 export const highWaterName = 'high-water';
+
+/** Remembers outside of a store the number of its last acknowledged write. */
+export interface WriteWitness {
+  /** What it held when the store was opened; 0 for nothing. */
+  readonly found: number;
+  /** A write was acknowledged. */
+  note(number: number): void;
+  /** From now on the store is as it is, however far behind: forgets a higher number. */
+  reset(number: number): Promise<void>;
+  close(): Promise<void>;
+}
+
 const slotBytes = 16;
 
-export class HighWater {
+export class HighWater implements WriteWitness {
   readonly #file: FileHandle;
   #next: number | undefined;
   #writing: Promise<void> | undefined;
@@ -25,8 +37,12 @@ export class HighWater {
   }
 
   /** Opens or creates the file of a data folder. Rejects with the error of the file system. */
-  static async open(dir: string): Promise<HighWater> {
-    const path = join(dir, highWaterName);
+  static open(dir: string): Promise<HighWater> {
+    return HighWater.at(join(dir, highWaterName));
+  }
+
+  /** Opens or creates such a file anywhere. Rejects with the error of the file system. */
+  static async at(path: string): Promise<HighWater> {
     const file = await openFile(path, 'r+').catch((error: unknown) => {
       if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
       return openFile(path, 'w+', 0o644);
@@ -50,6 +66,19 @@ export class HighWater {
   note(number: number): void {
     this.#next = number;
     this.#writing ??= this.#drain();
+  }
+
+  async reset(number: number): Promise<void> {
+    await this.#writing;
+    const slots = new ByteWriter(2 * slotBytes);
+    for (const of of number % 2 === 0 ? [number, 0] : [0, number]) {
+      const start = slots.length;
+      slots.u48(of);
+      slots.u32(crc32(slots.buffer, start, slots.length));
+      slots.bytes(new Uint8Array(slotBytes - (slots.length - start)));
+    }
+    await this.#file.write(slots.buffer, 0, 2 * slotBytes, 0);
+    await this.#file.sync();
   }
 
   async #drain(): Promise<void> {

@@ -3,6 +3,7 @@
  * committed block. See docs/storage.md. Never interprets transactions or state, and never decides anything.
  */
 export * from './types.js';
+export type { WriteWitness } from './high-water.js';
 export { StorageError, type StorageErrorCode } from './errors.js';
 export {
   createMemoryStore,
@@ -17,5 +18,5 @@ export {
 } from './open.js';
 export { adoptIncoming, settleFolders, snapshotFolders } from './snapshot-folder.js';
 export { StateInstall, targetOf } from './state-install.js';
-export { MemoryDisk, type WriteSchedule } from './memory-engine.js';
+export { MemoryDisk, type MemoryDiskCopy, type WriteSchedule } from './memory-engine.js';
 export { keySpaces, type KeySpace } from './key-spaces.js';

@@ -11,6 +11,9 @@ import { compareBytes } from '../types/index.js';
 /** Runs `complete` when a write is synced. */
 export type WriteSchedule = (complete: () => void) => void;
 
+/** What a disk held at some moment; opaque. */
+export type MemoryDiskCopy = readonly (readonly [string, KeyValuePair])[];
+
 interface PendingWrite {
   readonly batches: readonly WriteBatch[];
   readonly resolve: () => void;
@@ -65,6 +68,18 @@ export class MemoryDisk {
     const value = entry.value.slice();
     value[0] = (value[0] ?? 0) ^ 1;
     this.#entries.set(id, { key: entry.key, value });
+  }
+
+  /** A copy of what is on the disk now. */
+  copy(): MemoryDiskCopy {
+    return [...this.#entries];
+  }
+
+  /** Puts a copy in the place of what is on the disk. No process may have it open. */
+  restore(copy: MemoryDiskCopy): void {
+    this.#sorted = undefined;
+    this.#entries.clear();
+    for (const [id, entry] of copy) this.#entries.set(id, entry);
   }
 
   /** Takes the disk for an engine. Undefined when another one has it. */

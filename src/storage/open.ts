@@ -5,7 +5,7 @@ import { checkContents, identified, writeNewIdentity } from './check-on-open.js'
 import type { KeyValueEngine } from './engine.js';
 import { corrupt, StorageError, translate } from './errors.js';
 import { syncFolder } from './folder.js';
-import { HighWater, highWaterName } from './high-water.js';
+import { HighWater, highWaterName, type WriteWitness } from './high-water.js';
 import {
   checkIdentity,
   formatVersion,
@@ -17,6 +17,7 @@ import {
 import { LevelDbEngine, type EngineMemory } from './leveldb-engine.js';
 import { MemoryEngine, type MemoryDisk } from './memory-engine.js';
 import { RocksDbEngine } from './rocksdb-engine.js';
+import { OutsideWitness } from './outside-witness.js';
 import { StateInstall } from './state-install.js';
 import { KeyValueStore } from './store.js';
 import type { StorageEngine, Store } from './types.js';
@@ -50,6 +51,9 @@ export interface StoreOptions {
   /** Whether to make a store where there is none. */
   readonly createIfMissing: boolean;
   readonly memory?: Partial<StoreMemory>;
+  /** File outside of `dir`, on another disk at best, that remembers how far the store was written: it shows that the
+   * folder is an older copy. */
+  readonly witnessFile?: string;
 }
 
 export interface MemoryStoreOptions {
@@ -59,6 +63,7 @@ export interface MemoryStoreOptions {
   readonly memory?: Partial<StoreMemory>;
   /** Seed of the caches' hash tables, 32 bits; default 0, since a store in memory is for what must repeat. */
   readonly hashSeed?: number;
+  readonly witness?: WriteWitness;
 }
 
 /**
@@ -69,16 +74,19 @@ export function openStore(options: StoreOptions): Promise<Result<Store, StorageE
   const dir = resolve(options.dir);
   return asResult(dir, async () => {
     const { db, sequence, highWater } = await openFolder(dir, options);
-    return closingOnError({ close: () => closeBoth(db, highWater) }, () =>
-      assemble(
-        db,
-        options.chainId,
-        { ...defaultStoreMemory, ...options.memory },
-        randomSeed(),
+    return closingOnError({ close: () => closeBoth(db, highWater) }, async () => {
+      const { witnessFile } = options;
+      const witness = witnessFile === undefined ? undefined : await HighWater.at(resolve(witnessFile));
+      return assemble({
+        engine: db,
+        chainId: options.chainId,
+        memory: { ...defaultStoreMemory, ...options.memory },
+        hashSeed: randomSeed(),
         sequence,
         highWater,
-      ),
-    );
+        witness,
+      });
+    });
   });
 }
 
@@ -181,7 +189,15 @@ export function createMemoryStore(options: MemoryStoreOptions): Promise<Result<S
     const { db, sequence } = await openMemory(options);
     const memory = { ...defaultStoreMemory, ...options.memory };
     return closingOnError(db, () =>
-      assemble(db, options.chainId, memory, options.hashSeed ?? 0, sequence, undefined),
+      assemble({
+        engine: db,
+        chainId: options.chainId,
+        memory,
+        hashSeed: options.hashSeed ?? 0,
+        sequence,
+        highWater: undefined,
+        witness: options.witness,
+      }),
     );
   });
 }
@@ -196,25 +212,37 @@ async function openMemory(options: MemoryStoreOptions): Promise<Omit<OpenedFolde
   });
 }
 
-async function assemble(
-  engine: KeyValueEngine,
-  chainId: ChainId,
-  memory: StoreMemory,
-  hashSeed: number,
-  sequence: number,
-  highWater: HighWater | undefined,
-): Promise<Store> {
+interface Opened {
+  readonly engine: KeyValueEngine;
+  readonly chainId: ChainId;
+  readonly memory: StoreMemory;
+  readonly hashSeed: number;
+  readonly sequence: number;
+  readonly highWater: HighWater | undefined;
+  readonly witness: WriteWitness | undefined;
+}
+
+async function assemble(opened: Opened): Promise<Store> {
+  const { engine, chainId, memory, hashSeed, sequence, highWater, witness } = opened;
   const { head, base, logEntries } = await checkContents(engine, chainId);
+  const outside = new OutsideWitness(witness, sequence);
   return new KeyValueStore({
     engine,
-    writer: new UnitWriter(engine, sequence, (number) => highWater?.note(number)),
+    writer: new UnitWriter(engine, sequence, (number) => {
+      highWater?.note(number);
+      outside.acknowledged(number);
+    }),
+    witness: outside,
     chainId,
     head,
     base,
     logEntries,
     stateCacheBytes: memory.stateCacheBytes,
     hashSeed,
-    release: async () => highWater?.close(),
+    release: async () => {
+      await highWater?.close();
+      await outside.close();
+    },
   });
 }
 

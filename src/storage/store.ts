@@ -20,6 +20,7 @@ import type {
   StoredBlock,
   StoredHeader,
 } from './types.js';
+import type { OutsideWitness } from './outside-witness.js';
 import type { UnitWriter } from './unit-writer.js';
 import { WriteBatch } from './write-batch.js';
 import { StorageError } from './errors.js';
@@ -39,6 +40,7 @@ export interface StoreParts {
   readonly stateCacheBytes: number;
   /** Seed of the caches' hash tables. */
   readonly hashSeed: number;
+  readonly witness: OutsideWitness;
   /** Closes what belongs to the store beside the engine. */
   readonly release: () => Promise<void>;
 }
@@ -74,6 +76,14 @@ export class KeyValueStore implements Store {
     this.#queuedHead = parts.head;
     this.#state = new StateCache(parts.stateCacheBytes, parts.hashSeed);
     for (const { height, name } of parts.logEntries) this.#logIndex.add(height, name);
+  }
+
+  get outdated(): boolean {
+    return this.#parts.witness.outdated;
+  }
+
+  acceptOutdated(): void {
+    this.#parts.witness.accept();
   }
 
   head(): Head | undefined {

@@ -132,6 +132,11 @@ export interface Store {
    * height on, and the header; blocks, transactions and histories are there above it only. */
   readonly base: Height;
 
+  /** Whether more was acknowledged than is here, as a witness outside of the store says: it is an older copy. */
+  readonly outdated: boolean;
+  /** What follows from being outdated is on disk: the witness may follow this store from now on. */
+  acceptOutdated(): void;
+
   /** Last committed block; undefined before genesis was committed. */
   head(): Head | undefined;
   /** Writes a block, the next in order, atomically and synced; also removes log records of heights up to it. */

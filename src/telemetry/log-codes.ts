@@ -59,6 +59,15 @@ export const logCodes = {
     meaning:
       'A validator signed two different things in one place: it is faulty, attacked, or runs twice. Evidence is stored.',
   },
+  ABSTAINING: {
+    level: 'error',
+    meaning:
+      'The data folder lacks what this validator has signed: it follows in silence until it can contradict nothing.',
+  },
+  ABSTENTION_ENDED: {
+    level: 'warn',
+    meaning: 'The validator may speak again; it votes from the next view, or the next validator set, on.',
+  },
   CONSENSUS_HALTED: {
     level: 'error',
     meaning:

@@ -2,13 +2,14 @@
  * What must hold, watched all the time from outside the driver: one chain, real certificates, each transaction once,
  * the results that the model gives, no correct replica that contradicts itself, evidence against the guilty only.
  */
-import { firstValidatorSet, decodeBlockHeader, decodeTransactionResult } from '../../src/codec/index.js';
+import { decodeBlockHeader, decodeTransactionResult } from '../../src/codec/index.js';
 import type {
   CommitCertificate,
   ConsensusMessage,
   Evidence,
   Genesis,
   SignedVote,
+  ValidatorSet,
   VotePhase,
 } from '../../src/codec/model.js';
 import { decodeNewView, decodeViewChange } from '../../src/codec/index.js';
@@ -17,7 +18,7 @@ import {
   merkleLeafHash,
   merkleRoot,
   sha256,
-  validatorSetHash,
+  validatorSetHash as hashOfSet,
   voteSigningBytes,
 } from '../../src/crypto/index.js';
 import { decodeLogRecord } from '../../src/consensus/index.js';
@@ -30,6 +31,15 @@ import { wrongNewView } from './derivation.js';
 import { holds } from './keys.js';
 import { LedgerModel } from './model.js';
 import { short } from './packet.js';
+import { machineOf, quorumFor, type ValidatorSets } from './sets.js';
+
+const hashes = new WeakMap<ValidatorSet, Hash>();
+
+function setHashOf(set: ValidatorSet): Hash {
+  let hash = hashes.get(set);
+  if (hash === undefined) hashes.set(set, (hash = hashOfSet(set)));
+  return hash;
+}
 
 /** Two commit certificates of one height for different blocks. */
 export interface Fork {
@@ -49,6 +59,13 @@ export interface ChainBlock {
   readonly results: readonly Uint8Array[];
 }
 
+/** A replica as it speaks: its place in the validator set that is in force there, and the number of that set. */
+export interface Speaker {
+  readonly machine: number;
+  readonly place: number | undefined;
+  readonly epoch: number;
+}
+
 export interface CheckerOptions {
   readonly genesis: Genesis;
   readonly isCorrect: (validator: number) => boolean;
@@ -60,15 +77,12 @@ export interface CheckerOptions {
 export class Checker {
   readonly #options: CheckerOptions;
   readonly #chainId: ChainId;
-  readonly #setHash: Hash;
-  /** Reckoned here once more. */
-  readonly #quorum: number;
   readonly #model: LedgerModel;
   readonly #votes = new Map<string, string>();
   /** Votes, certificates and drafts that were on a disk once. */
   readonly #onDisk = new Set<string>();
-  /** Highest view that a validator has asked for. */
-  readonly #asked = new Map<number, number>();
+  /** Highest view that a validator has asked for, by the number of the validator set. */
+  readonly #asked = new Map<number, Map<number, number>>();
   /** Blocks in order; index 0 is height 1. */
   readonly chain: ChainBlock[] = [];
   /** Where each transaction is, by hexadecimal id. */
@@ -80,10 +94,12 @@ export class Checker {
   constructor(options: CheckerOptions) {
     this.#options = options;
     this.#chainId = genesisChainId(options.genesis);
-    this.#setHash = validatorSetHash(firstValidatorSet(options.genesis.validators));
-    const n = options.genesis.validators.length;
-    this.#quorum = Math.ceil((n + Math.floor((n - 1) / 3) + 1) / 2);
-    this.#model = new LedgerModel(this.#chainId, options.genesis.parameters.validityWindowBlocks);
+    this.#model = new LedgerModel(options.genesis);
+  }
+
+  /** Who decides which height. */
+  get sets(): ValidatorSets {
+    return this.#model.sets;
   }
 
   /** A correct replica hands a block to its disk: it holds it for final. */
@@ -114,55 +130,45 @@ export class Checker {
   }
 
   /** A correct replica says something. */
-  said(validator: number, message: ConsensusMessage): void {
+  said(speaker: Speaker, message: ConsensusMessage): void {
+    const { machine, place, epoch } = speaker;
     switch (message.kind) {
       case 'prePrepare': {
         const header = decodeBlockHeader(message.header);
         if (!header.ok) {
-          this.#fail(`replica ${validator} proposes a malformed header`);
+          this.#fail(`replica ${machine} proposes a malformed header`);
           return;
         }
-        this.#vote(
-          validator,
-          message.signature.validator,
-          'prePrepare',
-          message.view,
-          header.value.height,
-          headerDigest(message.header),
-        );
+        if (message.signature.validator !== place) return;
+        const { height } = header.value;
+        this.#vote(speaker, 'prePrepare', message.view, height, headerDigest(message.header));
         return;
       }
       case 'prepare':
-      case 'commit': {
-        this.#vote(
-          validator,
-          message.signature.validator,
-          message.kind,
-          message.view,
-          message.height,
-          message.digest,
-        );
+      case 'commit':
+        if (message.signature.validator === place)
+          this.#vote(speaker, message.kind, message.view, message.height, message.digest);
         return;
-      }
       case 'viewChange': {
         const body = decodeViewChange(message.viewChange);
-        if (body.ok && body.value.validator === validator)
-          this.#asked.set(validator, Math.max(body.value.view, this.#asked.get(validator) ?? 0));
+        if (!body.ok || body.value.validator !== place) return;
+        const asked = this.#asked.get(epoch) ?? new Map<number, number>();
+        this.#asked.set(epoch, asked.set(machine, Math.max(body.value.view, asked.get(machine) ?? 0)));
         return;
       }
       case 'newView': {
         const body = decodeNewView(message.newView);
-        if (!body.ok || body.value.validator !== validator) return;
+        if (!body.ok || body.value.validator !== place) return;
         const { view, reproposals } = body.value;
-        this.#once(validator, `newView/${view}`, toHex(sha256(message.newView)));
-        this.#mustBeOnDisk(validator, `newView/${view}`);
+        this.#once(machine, `newView/${epoch}/${view}`, toHex(sha256(message.newView)));
+        this.#mustBeOnDisk(machine, `newView/${epoch}/${view}`);
         for (const { height, digest } of reproposals)
-          this.#vote(validator, validator, 'prePrepare', view, height, digest, true);
+          this.#vote(speaker, 'prePrepare', view, height, digest, true);
         return;
       }
       case 'checkpoint':
-        if (message.signature.validator === validator)
-          this.#once(validator, `checkpoint/${message.height}`, toHex(message.digest));
+        if (message.signature.validator === place)
+          this.#once(machine, `checkpoint/${message.height}`, toHex(message.digest));
         return;
     }
   }
@@ -184,7 +190,7 @@ export class Checker {
           this.#onDisk.add(`${validator}/prepared/${value.certificate.view}/${value.height}`);
           break;
         case 'newViewDraft':
-          this.#onDisk.add(`${validator}/newView/${value.statement.view}`);
+          this.#onDisk.add(`${validator}/newView/${value.epoch}/${value.statement.view}`);
           break;
         case 'newView': {
           const wrong = wrongNewView(
@@ -196,16 +202,19 @@ export class Checker {
         }
         case 'view':
         case 'block':
+        case 'abstention':
           break;
       }
     }
   }
 
   /** A correct replica joins others in asking for a view: one of them must be correct. */
-  joins(validator: number, view: number): void {
+  joins({ machine: validator, epoch }: Speaker, view: number): void {
     const highest = Math.max(
       0,
-      ...[...this.#asked].filter(([other]) => other !== validator).map(([, asked]) => asked),
+      ...[...(this.#asked.get(epoch) ?? [])]
+        .filter(([other]) => other !== validator)
+        .map(([, asked]) => asked),
     );
     if (view > highest)
       this.#fail(
@@ -213,17 +222,19 @@ export class Checker {
       );
   }
 
-  evidence(validator: number, { phase, first, second }: Evidence): void {
+  evidence(validator: number, { validatorSetHash, phase, first, second }: Evidence): void {
     this.evidenceCount++;
     const guilty = first.signature.validator;
+    const set = this.sets.withHash(validatorSetHash);
     const proves =
+      set !== undefined &&
       second.signature.validator === guilty &&
       first.view === second.view &&
       first.height === second.height &&
       !equalBytes(first.digest, second.digest) &&
-      [first, second].every((vote) => this.#holds(phase, vote));
+      [first, second].every((vote) => this.#holds(set, phase, vote));
     if (!proves) this.#fail(`EVIDENCE: what replica ${validator} has against ${guilty} proves nothing`);
-    else if (this.#options.isCorrect(guilty))
+    else if (this.#options.isCorrect(machineOf(set.validators[guilty]!.id)))
       this.#fail(`EVIDENCE: replica ${validator} has proof against ${guilty}, which is correct`);
   }
 
@@ -268,7 +279,7 @@ export class Checker {
     const { prevHash, timeMs, transactionsRoot, resultsRoot, transactionCount } = header.value;
     if (below !== undefined && !equalBytes(prevHash, below.digest))
       this.#fail(`CHAIN: block ${height} does not link to the one below`);
-    if (!equalBytes(header.value.validatorSetHash, this.#setHash))
+    if (!equalBytes(header.value.validatorSetHash, setHashOf(this.sets.at(height))))
       this.#fail(`CHAIN: block ${height} names another validator set`);
     if (timeMs <= (below?.timeMs ?? this.#options.genesis.timeMs))
       this.#fail(`CHAIN: block ${height} is not later than the one below`);
@@ -297,6 +308,9 @@ export class Checker {
           `RESULT: transaction ${index} of block ${height} is ${result.ok ? result.value.code : 'malformed'} instead of ${expected.code}`,
         );
     }
+    this.sets.blockEnds(height);
+    if (!equalBytes(header.value.nextValidatorSetHash, setHashOf(this.sets.at(height + 1))))
+      this.#fail(`CHAIN: block ${height} hands over to another validator set`);
     this.chain.push({
       certificate: commit.block.certificate,
       height,
@@ -315,11 +329,12 @@ export class Checker {
       if (certificate === undefined) return 'is missing';
       if (certificate.height !== height || !equalBytes(certificate.digest, digest))
         return 'is for another block';
+      const set = this.sets.at(height);
       const signers = new Set(certificate.signatures.map(({ validator: signer }) => signer));
-      if (signers.size < this.#quorum) return 'has no quorum';
+      if (signers.size < quorumFor(set.validators.length)) return 'has no quorum';
       const { view } = certificate;
       return certificate.signatures.every((signature) =>
-        this.#holds('commit', { view, height, digest, signature }),
+        this.#holds(set, 'commit', { view, height, digest, signature }),
       )
         ? undefined
         : 'has a wrong signature';
@@ -329,23 +344,27 @@ export class Checker {
   }
 
   #vote(
-    sender: number,
-    signer: number,
+    { machine, epoch }: Speaker,
     phase: VotePhase,
     view: number,
     height: number,
     digest: Uint8Array,
     reproposed = false,
   ): void {
-    if (signer !== sender) return;
-    const isNew = this.#once(sender, `${phase}/${view}/${height}`, toHex(digest));
-    const asked = this.#asked.get(sender) ?? 0;
-    if (isNew && !reproposed) this.#mustBeOnDisk(sender, `${phase}/${view}/${height}/${toHex(digest)}`);
+    const isNew = this.#once(machine, `${phase}/${view}/${height}`, toHex(digest));
+    if (!isNew) return;
+    const asked = this.#asked.get(epoch)?.get(machine) ?? 0;
+    if (!reproposed) this.#mustBeOnDisk(machine, `${phase}/${view}/${height}/${toHex(digest)}`);
     // What a commit promises: docs/consensus.md.
-    if (isNew && phase === 'commit') this.#mustBeOnDisk(sender, `prepared/${view}/${height}`);
-    if (isNew && phase !== 'prePrepare' && view < asked)
+    if (phase === 'commit') this.#mustBeOnDisk(machine, `prepared/${view}/${height}`);
+    if (phase !== 'prePrepare' && view < asked)
       this.#fail(
-        `VOTE: replica ${sender} casts a ${phase} in view ${view} after it has asked for view ${asked}`,
+        `VOTE: replica ${machine} casts a ${phase} in view ${view} after it has asked for view ${asked}`,
+      );
+    const decides = this.sets.at(height).epoch;
+    if (height <= this.chain.length + 1 && epoch !== decides)
+      this.#fail(
+        `EPOCH: replica ${machine} casts a ${phase} for height ${height} in epoch ${epoch}, which epoch ${decides} decides`,
       );
   }
 
@@ -366,12 +385,12 @@ export class Checker {
     return before === undefined;
   }
 
-  #holds(phase: VotePhase, { view, height, digest, signature }: SignedVote): boolean {
-    const validator = this.#options.genesis.validators[signature.validator];
+  #holds(set: ValidatorSet, phase: VotePhase, { view, height, digest, signature }: SignedVote): boolean {
+    const validator = set.validators[signature.validator];
     if (validator === undefined) return false;
     const message = voteSigningBytes({
       chainId: this.#chainId,
-      validatorSetHash: this.#setHash,
+      validatorSetHash: setHashOf(set),
       phase,
       view,
       height,

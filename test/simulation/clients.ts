@@ -9,15 +9,24 @@ import {
   encodeTransactionPayload,
 } from '../../src/codec/index.js';
 import { transactionId, transactionSigningBytes } from '../../src/crypto/index.js';
-import { asAmount, asHeight, toHex } from '../../src/types/index.js';
+import { asAmount, asHeight, compareBytes, toHex } from '../../src/types/index.js';
 import type { ChainId } from '../../src/types/index.js';
+import type { Operation, TransactionPayload } from '../../src/codec/model.js';
 import type { VirtualTime } from './clock.js';
 import type { Troubles } from './coverage.js';
 import { accountsOf, asset, memberKeys, memberNames } from './genesis.js';
+import type { SimKey } from './keys.js';
 import type { Machine } from './machine.js';
 import type { SimulationOptions } from './options.js';
 import type { Random } from './random.js';
+import { isSetOperation } from './sets.js';
 import type { Trace } from './trace.js';
+
+function idempotencyKeyOf(number: number): Uint8Array {
+  const key = new Uint8Array(16);
+  new DataView(key.buffer).setUint32(4, number);
+  return key;
+}
 
 type Flaw = 'none' | 'badSignature' | 'rubbish' | 'tooLong';
 
@@ -37,6 +46,8 @@ export interface Order {
   readonly madeMs: number;
   /** When its client was answered for good. */
   settledMs: number | undefined;
+  /** It changes the validators: the key that signed it may be rotated away before it is executed. */
+  readonly governs: boolean;
   /** Validator that was asked last. */
   asked: number;
 }
@@ -105,6 +116,23 @@ export class Clients {
       this.#submit(this.#make('none'));
   }
 
+  /** Sends what an institution decides about the validators, signed by it and by others. */
+  govern(member: string, operation: Operation, signers: readonly SimKey[]): Order {
+    const { options, height } = this.#parts;
+    const order = this.#sign(
+      member,
+      {
+        sender: member,
+        idempotencyKey: idempotencyKeyOf(++this.#made),
+        validUntilHeight: asHeight(height() + options.parameters.validityWindowBlocks),
+        operations: [operation],
+      },
+      signers,
+    );
+    this.#submit(order);
+    return order;
+  }
+
   /** Holds what clients were told against the chain. */
   finish(places: ReadonlyMap<string, { readonly height: number; readonly index: number }>): void {
     const { fail } = this.#parts;
@@ -134,20 +162,16 @@ export class Clients {
   }
 
   #make(flaw: Flaw, flooding?: number): Order {
-    const { options, random, chainId, height } = this.#parts;
+    const { options, random, height } = this.#parts;
     const client = flooding ?? random.below(options.clients.count);
     const member = memberNames[client % memberNames.length]!;
     const number = this.#made++;
-    const idempotencyKey = new Uint8Array(16);
     // Now and then a key that another order has, too.
-    new DataView(idempotencyKey.buffer).setUint32(
-      4,
-      random.chance(0.05) ? Math.max(0, number - 1) : number + 1,
-    );
+    const idempotencyKey = idempotencyKeyOf(random.chance(0.05) ? Math.max(0, number - 1) : number + 1);
     const window = options.parameters.validityWindowBlocks;
     const lives = flaw === 'tooLong' ? window + 1000 : random.chance(0.15) ? random.integer(1, 3) : window;
     const toMember = random.pick(memberNames);
-    const payload = encodeTransactionPayload({
+    const payload: TransactionPayload = {
       sender: member,
       idempotencyKey,
       validUntilHeight: asHeight(height() + lives),
@@ -165,15 +189,20 @@ export class Clients {
           memo: `${number}`,
         },
       ],
-    });
+    };
+    return this.#sign(member, payload, [], flaw);
+  }
+
+  #sign(member: string, content: TransactionPayload, signers: readonly SimKey[], flaw: Flaw = 'none'): Order {
+    const { random, chainId, time } = this.#parts;
+    const payload = encodeTransactionPayload(content);
     const txId = transactionId(chainId, payload);
-    const key = memberKeys.get(member)!;
-    const signature = key.sign(transactionSigningBytes(txId));
-    if (flaw === 'badSignature') signature[random.below(64)]! ^= 4;
-    const envelope = encodeTransactionEnvelope({
-      payload,
-      signatures: [{ publicKey: key.publicKey, signature }],
-    });
+    const message = transactionSigningBytes(txId);
+    const signatures = [memberKeys.get(member)!, ...signers]
+      .map((key) => ({ publicKey: key.publicKey, signature: key.sign(message) }))
+      .sort((left, right) => compareBytes(left.publicKey, right.publicKey));
+    if (flaw === 'badSignature') signatures[0]!.signature[random.below(64)]! ^= 4;
+    const envelope = encodeTransactionEnvelope({ payload, signatures });
     const order: Order = {
       id: toHex(txId),
       envelope: flaw === 'rubbish' ? envelope.subarray(0, envelope.length - 3) : envelope,
@@ -184,8 +213,9 @@ export class Clients {
       reason: undefined,
       expired: false,
       attempts: 0,
-      madeMs: this.#parts.time.nowMs,
+      madeMs: time.nowMs,
       settledMs: undefined,
+      governs: content.operations.some(isSetOperation),
       asked: -1,
     };
     this.orders.push(order);
@@ -293,6 +323,14 @@ export class Clients {
             time.in(random.between(50, 200), () => {
               if (order.attempts === attempt) this.#submit(order);
             });
+            return;
+          case 'VALIDATOR_NOT_AUTHORIZED':
+            // The key that signed it was rotated away meanwhile, here or everywhere: the institution thinks again.
+            if (order.governs) {
+              this.#settle(order, 'refused');
+              return;
+            }
+            fail(`REFUSAL: ${reason} for ${order.id.slice(0, 8)}`);
             return;
           case 'VALIDITY_TOO_LONG':
             if (order.flaw === 'tooLong') this.#settle(order, 'refused');

@@ -44,6 +44,8 @@ export const troubleKinds = [
   'pause',
   'clockJump',
   'flood',
+  'setChange',
+  'oldFolder',
 ] as const;
 export type TroubleKind = (typeof troubleKinds)[number];
 export type PacketFault = (typeof packetFaults)[number];

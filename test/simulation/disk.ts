@@ -1,5 +1,5 @@
 /** Disks whose writes take time and may fail, and the store on them as one process sees it. */
-import { MemoryDisk } from '../../src/storage/index.js';
+import { MemoryDisk, type WriteWitness } from '../../src/storage/index.js';
 import type { KeySpace } from '../../src/storage/key-spaces.js';
 import type { BlockCommit, LogEntry, Store } from '../../src/storage/types.js';
 import type { Gate, VirtualTime } from './clock.js';
@@ -12,6 +12,24 @@ export interface DiskOptions {
   /** Probability per write that it takes up to `stallMs`. */
   readonly stalling: number;
   readonly stallMs: number;
+}
+
+/** The witness of writes of one machine, which nobody puts back to an earlier state; it outlives its processes. */
+export class SimWitness implements WriteWitness {
+  found = 0;
+
+  note(number: number): void {
+    this.found = Math.max(this.found, number);
+  }
+
+  reset(number: number): Promise<void> {
+    this.found = number;
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 /** A disk of one machine; it outlives its processes. */
@@ -76,6 +94,10 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
     engine: store.engine,
     chainId: store.chainId,
     base: store.base,
+    get outdated() {
+      return store.outdated;
+    },
+    acceptOutdated: () => store.acceptOutdated(),
     head: () => store.head(),
     async commitBlock(commit) {
       hooks.deciding(commit);

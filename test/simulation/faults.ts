@@ -71,6 +71,7 @@ export function planFaults(parts: FaultsParts): void {
   times(pauses, () => pause(parts, random.pick(parts.machines)));
   times(clockJumps, () => jump(parts, random.pick(parts.machines)));
   times(damage, () => spoil(parts));
+  times(options.faults.oldFolder?.times ?? 0, () => putBack(parts));
   if (options.faults.lossByView === true) loseByView(parts);
 }
 
@@ -218,6 +219,21 @@ function spoil(parts: FaultsParts): void {
   if (random.chance(0.5)) stop(parts, machine, 'is killed', 'crash');
 }
 
+/** Puts the data folder of a machine back to what it is now, later; or takes it away. */
+function putBack(parts: FaultsParts): void {
+  const { random, time, machines, options, note, troubled } = parts;
+  const machine = machines[options.faults.oldFolder?.machine ?? -1];
+  if (machine === undefined || machine.retired) return;
+  const isLost = random.chance(0.2);
+  const copy = isLost ? [] : machine.disk.disk.copy();
+  time.in(random.between(10, random.pick([100, 800])), () => {
+    if (!troubled() || machine.retired) return;
+    note(`the folder of ${machine.index} is ${isLost ? 'lost' : 'put back to an earlier state'}`);
+    if (machine.up) stop(parts, machine, 'is killed', 'oldFolder');
+    machine.restore(copy);
+  });
+}
+
 function loseByView({ options, random, network, troubles, note }: FaultsParts): void {
   note('votes are lost by view');
   network.addFilter(viewRules(options.validators, random));
@@ -286,6 +302,21 @@ function isolate(parts: FaultsParts): void {
     cut(parts, links, durationMs, 'isolation');
     time.in(durationMs, () => isolate(parts));
   });
+}
+
+/** Cuts one machine off for about as long as a view takes to be given up. */
+export function isolateOne(parts: FaultsParts, one: number): void {
+  const { random, machines, options } = parts;
+  const links = machines
+    .filter(({ index }) => index !== one)
+    .flatMap(
+      ({ index }) =>
+        [
+          [one, index],
+          [index, one],
+        ] as const,
+    );
+  cut(parts, links, options.timeouts.viewTimeoutMs * random.between(0.5, 3), 'isolation');
 }
 
 function cut(

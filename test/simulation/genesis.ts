@@ -4,6 +4,7 @@ import { asAmount, asHeight } from '../../src/types/index.js';
 import { simKey, type SimKey } from './keys.js';
 import { epochMs } from './clock.js';
 import type { SimulationOptions } from './options.js';
+import { idOf } from './sets.js';
 
 export const memberNames = ['alpha', 'beta', 'gamma'] as const;
 export const memberKeys: ReadonlyMap<string, SimKey> = new Map(
@@ -15,7 +16,14 @@ export const openingBalance = 1000n;
 /** Two accounts a member. */
 export const accountsOf = (member: string): readonly [string, string] => [`${member}-1`, `${member}-2`];
 
-export const validatorKey = (index: number): SimKey => simKey(`validator ${index}`);
+/** The two keys of a machine that validates: the first one, and the one that it is rotated to and back. */
+export const validatorKeys = (machine: number): readonly [SimKey, SimKey] => [
+  simKey(`validator ${machine}`),
+  simKey(`next key of validator ${machine}`),
+];
+
+/** The member that runs a machine. */
+export const memberOf = (machine: number): string => memberNames[machine % memberNames.length]!;
 
 export function simGenesis(options: SimulationOptions): Genesis {
   const accounts = memberNames.flatMap((member) =>
@@ -25,9 +33,9 @@ export function simGenesis(options: SimulationOptions): Genesis {
     network: 'simulation',
     timeMs: epochMs - 10_000,
     validators: Array.from({ length: options.validators }, (_, index) => ({
-      id: `v${index}`,
-      member: memberNames[index % memberNames.length]!,
-      publicKey: validatorKey(index).publicKey,
+      id: idOf(index),
+      member: memberOf(index),
+      publicKey: validatorKeys(index)[0].publicKey,
     })),
     members: memberNames.map((member) => ({
       member,

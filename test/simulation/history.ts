@@ -18,7 +18,8 @@ export interface HistoryParts {
 export function historyFor(self: number, parts: HistoryParts): BlockSource {
   const { time, network, machines, serve } = parts;
   return {
-    async *fetchBlocks(peer, { fromHeight, maxBlocks, deadlineMs, signal }) {
+    async *fetchBlocks(place, { fromHeight, maxBlocks, deadlineMs, signal }) {
+      const peer = machines[self]?.machineAt(place) ?? -1;
       let lapsed = false;
       const cancelDeadline = time.in(deadlineMs, () => (lapsed = true));
       const over = (): boolean => lapsed || signal.aborted;
@@ -42,7 +43,7 @@ export function historyFor(self: number, parts: HistoryParts): BlockSource {
           });
         });
       try {
-        if (signal.aborted || !network.open(self, peer))
+        if (signal.aborted || peer < 0 || !network.open(self, peer))
           throw new QuaestorError('PEER_UNAVAILABLE', 'The peer is not connected.');
         await travel(self, peer);
         for (let height: number = fromHeight; height < fromHeight + maxBlocks; height++) {

@@ -25,8 +25,16 @@ const secrets = new Map<number, Secret>();
 const nameOf = (publicKey: PublicKey): number =>
   new DataView(publicKey.buffer, publicKey.byteOffset).getInt32(0);
 
+const keys = new Map<string, SimKey>();
+
 /** A key by name: the same each time. */
 export function simKey(name: string): SimKey {
+  let key = keys.get(name);
+  if (key === undefined) keys.set(name, (key = makeKey(name)));
+  return key;
+}
+
+function makeKey(name: string): SimKey {
   const seeds = [...new Int32Array(sha256(text(`secret of ${name}`)).buffer)].slice(0, 2);
   const publicKey = asPublicKey(sha256(text(`public key of ${name}`)));
   const secret = { publicKey, seeds };

@@ -1,50 +1,31 @@
 /** One validator's machine: its disk and clocks outlive the processes that run on it, one after the other. */
 import type { Genesis } from '../../src/codec/index.js';
-import type { Evidence } from '../../src/codec/model.js';
+import type { Validator } from '../../src/codec/model.js';
 import { genesisChainId } from '../../src/ledger/index.js';
-import type { DriverObserver } from '../../src/node/driver-options.js';
 import type { PeerPort } from '../../src/node/ports.js';
-import { createReplicaOn, type Replica, type ReplicaSettings } from '../../src/node/replica.js';
-import { createMemoryStore, type BlockCommit, type LogEntry, type Store } from '../../src/storage/index.js';
-import type { BlockSource } from '../../src/sync/index.js';
-import { asValidatorIndex, equalBytes, type Digest, type Hash } from '../../src/types/index.js';
+import { createReplicaOn, type Replica } from '../../src/node/replica.js';
+import { createMemoryStore, type MemoryDiskCopy, type Store } from '../../src/storage/index.js';
+import {
+  asValidatorIndex,
+  equalBytes,
+  type Digest,
+  type Hash,
+  type ValidatorIndex,
+} from '../../src/types/index.js';
 import { processClock, type Gate, type Skew, type VirtualTime } from './clock.js';
 import type { ReplicaPhase, Troubles } from './coverage.js';
-import { SimDisk, watchedStore } from './disk.js';
+import { SimDisk, SimWitness, watchedStore } from './disk.js';
+import { validatorKeys } from './genesis.js';
+import { processObserver, type MachineHooks } from './hooks.js';
 import { simSigner, simVerifier, type Latency, type SimKey } from './keys.js';
 import type { SimulationOptions } from './options.js';
 import type { Packet } from './packet.js';
 import type { Random } from './random.js';
+import { idOf, machineOf } from './sets.js';
+import { settingsOf } from './settings.js';
 
-/** What the machine tells the world, and where its packets go. */
-export interface MachineHooks {
-  send(machine: Machine, to: number | 'all', packet: Packet): void;
-  connected(machine: Machine): readonly number[];
-  blocks(machine: Machine): BlockSource;
-  started(machine: Machine): void;
-  /** The process gave up. */
-  halted(machine: Machine, reason: string): void;
-  deciding(machine: Machine, commit: BlockCommit): void;
-  durable(machine: Machine, commit: BlockCommit): void;
-  wrote(machine: Machine, entries: readonly LogEntry[]): void;
-  /** Entries are on the disk. */
-  logged(machine: Machine, entries: readonly LogEntry[]): void;
-  /** The same, of what this process has written itself. */
-  appended(machine: Machine, entries: readonly LogEntry[]): void;
-  /** A process has read its log. */
-  readLog(machine: Machine, entries: readonly LogEntry[]): void;
-  evidence(machine: Machine, evidence: Evidence): void;
-  viewStarted(machine: Machine, view: number): void;
-  /** It joins others in asking for a view. */
-  joins(machine: Machine, view: number): void;
-  /** The core or the door says something worth a line in the trace. */
-  note(machine: Machine, numbers: readonly number[], text: () => string): void;
-  /** A promise of the driver was rejected. */
-  defect(machine: Machine, error: unknown): void;
-  count(what: string): void;
-}
-
-interface Process {
+/** One life of a machine. */
+export interface Process {
   alive: boolean;
   readonly startedMs: number;
   syncing: boolean;
@@ -54,9 +35,14 @@ interface Process {
 
 export class Machine {
   readonly index: number;
-  readonly key: SimKey;
   readonly skew: Skew;
   readonly disk: SimDisk;
+  readonly witness = new SimWitness();
+  /** When an older folder was put in the place of the newest one; undefined for never. */
+  restoredMs: number | undefined;
+  /** The validators that decide the next height, as the last process knew, and the number of their set. */
+  validators: readonly Validator[];
+  epoch = 0;
   readonly #parts: MachineParts;
   #process: Process | undefined;
   #standstill: (() => void)[] | undefined;
@@ -69,13 +55,18 @@ export class Machine {
   damaged = false;
   retired = false;
   starts = 0;
+  /** It has forgotten what it has said, and nothing tells it so. */
+  get isForgetful(): boolean {
+    return this.restoredMs !== undefined && this.#parts.options.faults.oldFolder?.witnessed === false;
+  }
+
   /** Whether its replicas have seen a validator vote twice, and how much evidence they have reported. */
   doubleVotes = false;
   evidenceCount = 0;
 
   constructor(parts: MachineParts) {
     this.index = parts.index;
-    this.key = parts.key;
+    this.validators = parts.genesis.validators;
     this.skew = parts.skew;
     this.#parts = parts;
     this.#slowness = parts.options.machine.slowness;
@@ -106,6 +97,25 @@ export class Machine {
     for (const run of waiting) this.#parts.time.in(0, () => this.#gate(run));
   }
 
+  /** Place of a machine in the validator set in force here; undefined when it has none. */
+  placeOf(machine: number): ValidatorIndex | undefined {
+    const place = this.validators.findIndex(({ id }) => id === idOf(machine));
+    return place < 0 ? undefined : asValidatorIndex(place);
+  }
+
+  /** The machine at a place of the validator set in force here. */
+  machineAt(place: number): number {
+    const id = this.validators[place]?.id;
+    return id === undefined ? -1 : machineOf(id);
+  }
+
+  /** The key of this machine that the validator set in force here has. */
+  get key(): SimKey {
+    const own = this.validators.find(({ id }) => id === idOf(this.index))?.publicKey;
+    const [first, next] = validatorKeys(this.index);
+    return own !== undefined && equalBytes(own, next.publicKey) ? next : first;
+  }
+
   /** State of the process in the words of the coverage table; undefined when there is none. */
   phase(): ReplicaPhase | undefined {
     const process = this.#process;
@@ -114,7 +124,7 @@ export class Machine {
     if (viewChangeInProgress) return 'changing';
     if (process.syncing) return 'syncing';
     if (this.starts > 1 && this.#parts.time.nowMs < process.startedMs + 100) return 'restarted';
-    return view % this.#parts.options.validators === this.index ? 'primary' : 'backup';
+    return this.machineAt(view % this.validators.length) === this.index ? 'primary' : 'backup';
   }
 
   /** Whether a process is there, be it only starting. */
@@ -161,6 +171,18 @@ export class Machine {
     this.expectsHalt = false;
   }
 
+  /** A stream to another machine opens. */
+  meet(machine: number): void {
+    const place = this.placeOf(machine);
+    if (place !== undefined) this.replica?.driver.peerConnected(place);
+  }
+
+  /** Puts an older folder in the place of the newest one, while no process runs. */
+  restore(copy: MemoryDiskCopy): void {
+    this.disk.disk.restore(copy);
+    this.restoredMs = this.#parts.time.nowMs;
+  }
+
   /** Hands a packet to the driver. */
   receive(from: number, packet: Packet): void {
     const { replica } = this;
@@ -172,12 +194,15 @@ export class Machine {
   #receive(from: number, packet: Packet): void {
     const driver = this.#process?.replica?.driver;
     if (driver === undefined) return;
-    const peer = asValidatorIndex(from);
+    const peer = this.placeOf(from);
     const caught = (promise: Promise<void>): void => {
       promise.catch((error: unknown) => this.#parts.hooks.defect(this, error));
     };
     // Each receiver has bytes of its own, as behind a network.
     const copies = <T extends Uint8Array>(items: readonly T[]): T[] => items.map((item) => item.slice() as T);
+    if (packet.kind === 'relay') caught(driver.receiveTransactions(copies(packet.envelopes)));
+    // Only members of the set in force have an index here.
+    if (peer === undefined) return;
     switch (packet.kind) {
       case 'consensus':
         caught(driver.receiveConsensus(peer, packet.bytes.slice()));
@@ -186,7 +211,6 @@ export class Machine {
         driver.receiveStatus(peer, packet.status);
         return;
       case 'relay':
-        caught(driver.receiveTransactions(copies(packet.envelopes)));
         return;
       case 'fetchBodies':
         driver.serveBodies(peer, packet.digest, packet.hashes);
@@ -201,7 +225,7 @@ export class Machine {
   }
 
   async #boot(process: Process): Promise<void> {
-    const { options, genesis, time, random, index, key, hooks } = this.#parts;
+    const { options, genesis, time, random, index, hooks } = this.#parts;
     const alive = (): boolean => process.alive;
     const latency: Latency = (work) => {
       if (!process.alive) return new Promise(() => undefined);
@@ -222,10 +246,11 @@ export class Machine {
     const opened = await createMemoryStore({
       disk: this.disk.disk,
       chainId: genesisChainId(genesis),
-      validator: `v${index}`,
+      validator: idOf(index),
       // Small, so that entries leave.
       memory: { stateCacheBytes: 16 * 1024 },
       hashSeed: options.seed,
+      ...(options.faults.oldFolder?.witnessed !== false && { witness: this.witness }),
     });
     if (!opened.ok) throw opened.error;
     const store = watchedStore(opened.value, latency, {
@@ -250,9 +275,11 @@ export class Machine {
     // What the process before has written may have reached the disk without its knowing.
     hooks.logged(this, await opened.value.readLog());
     process.store = opened.value;
+    const [key, nextKey] = validatorKeys(index);
     const replica = await createReplicaOn({
       genesis,
-      self: asValidatorIndex(index),
+      self: undefined,
+      validator: idOf(index),
       settings: settingsOf(options),
       ports: {
         clock: processClock(time, this.skew, alive, this.#gate),
@@ -260,9 +287,10 @@ export class Machine {
         peers: this.#peers(process),
         verifier: simVerifier(latency),
         signer: simSigner(key, latency),
+        nextSigner: simSigner(nextKey, latency),
       },
       blocks: hooks.blocks(this),
-      observer: this.#observer(process),
+      observer: processObserver(this, process, hooks),
     });
     if (!process.alive) return;
     process.replica = replica;
@@ -273,8 +301,7 @@ export class Machine {
   #peers(process: Process): PeerPort {
     const { hooks } = this.#parts;
     const send = (to: number | 'all', packet: Packet): void => {
-      if (!process.alive) return;
-      hooks.send(this, to, packet);
+      if (process.alive) hooks.send(this, to === 'all' ? to : this.machineAt(to), packet);
     };
     return {
       sendConsensus: (to, bytes) => send(to, { kind: 'consensus', bytes }),
@@ -284,74 +311,15 @@ export class Machine {
       sendBodies: (to, digest: Digest, hashes: readonly Hash[], envelopes) =>
         send(to, { kind: 'bodies', digest, hashes, envelopes }),
       sendEvidence: (to, bytes) => send(to, { kind: 'evidence', bytes }),
-      connected: () => hooks.connected(this).map(asValidatorIndex),
-    };
-  }
-
-  #observer(process: Process): DriverObserver {
-    const { hooks } = this.#parts;
-    const ignore = (): void => undefined;
-    const note = (numbers: readonly number[], text: () => string): void => {
-      if (process.alive) hooks.note(this, numbers, text);
-    };
-    return {
-      notice: (notice) => {
-        if (notice.kind === 'viewStarted') {
-          note([1, notice.view], () => `starts view ${notice.view}`);
-          if (process.alive) hooks.viewStarted(this, notice.view);
-        } else if (notice.kind === 'viewChangeStarted') {
-          note([2, notice.view], () => `asks for view ${notice.view} (${notice.cause})`);
-          if (process.alive && notice.cause === 'joined') hooks.joins(this, notice.view);
-        } else if (notice.kind === 'checkpointStable') hooks.count('stableCheckpoints');
-        else if (notice.kind === 'ignored') {
-          hooks.count(`ignored ${notice.message} ${notice.reason}`);
-          // Every second vote that is seen must leave evidence.
-          const isDouble = notice.message === 'prepare' || notice.message === 'commit';
-          if (isDouble && notice.reason === 'conflictingVote') this.doubleVotes = true;
-        }
-      },
-      message: (from, type, outcome, detail) => {
-        if (outcome === 'accepted') return;
-        hooks.count(`message ${outcome}`);
-        note([3, from], () => `refuses ${type} of ${from}: ${outcome} ${detail ?? ''}`);
-      },
-      built: ({ header }) =>
-        note([4, header.height], () => `builds block ${header.height} (${header.transactionCount} txs)`),
-      judging: ignore,
-      judged: ({ header }, outcome, reason) => {
-        hooks.count(`judged ${outcome}`);
-        if (outcome !== 'valid')
-          note([5, header.height], () => `judges block ${header.height} ${outcome}: ${reason ?? ''}`);
-      },
-      executed: ignore,
-      committed: ({ header }, { tree }) => {
-        if (process.alive && !equalBytes(header.stateRoot, tree.root))
-          hooks.defect(this, new Error(`Block ${header.height} is committed with another state root.`));
-      },
-      admitted: ignore,
-      refused: ignore,
-      evidence: (evidence) => {
-        this.evidenceCount++;
-        if (process.alive) hooks.evidence(this, evidence);
-      },
-      evidenceRefused: (_from, reason) => hooks.count(`evidence ${reason}`),
-      syncStarted: (from, target) => {
-        process.syncing = true;
-        note([6, from, target], () => `catches up from ${from} to ${target}`);
-      },
-      syncEnded: (end, height) => {
-        process.syncing = false;
-        hooks.count(`sync ${end}`);
-        note([7, height], () => `catch-up ends at ${height}: ${end}`);
-      },
-      syncFault: (peer, fault, detail) => {
-        hooks.count(`sync peer ${fault}`);
-        note([8, peer], () => `catch-up: ${peer} ${fault}: ${detail}`);
-      },
-      tick: ignore,
-      halted: (reason, error) => {
-        if (process.alive)
-          hooks.halted(this, error instanceof Error ? `${reason}: ${error.stack ?? error.message}` : reason);
+      connected: () =>
+        hooks.connected(this).flatMap((machine) => {
+          const place = this.placeOf(machine);
+          return place === undefined ? [] : [place];
+        }),
+      electorates: ({ current }) => {
+        if (!process.alive) return;
+        this.validators = current.validators;
+        this.epoch = current.epoch;
       },
     };
   }
@@ -359,7 +327,6 @@ export class Machine {
 
 export interface MachineParts {
   readonly index: number;
-  readonly key: SimKey;
   readonly skew: Skew;
   readonly options: SimulationOptions;
   readonly genesis: Genesis;
@@ -367,31 +334,4 @@ export interface MachineParts {
   readonly random: Random;
   readonly hooks: MachineHooks;
   readonly troubles: Troubles;
-}
-
-function settingsOf(options: SimulationOptions): ReplicaSettings {
-  return {
-    timeouts: options.timeouts,
-    heartbeatMs: options.heartbeatMs,
-    bodyGraceMs: 10,
-    bodyRetryMs: 80,
-    batchDelayMs: 5,
-    batchTransactions: 10,
-    treeBytes: 20 * 1024,
-    mempool: {
-      maxTransactions: options.mempoolTransactions,
-      maxBytes: 1_000_000,
-      maxMemberTransactions: options.mempoolTransactions,
-      maxMemberBytes: 500_000,
-      relayAgainMs: 400,
-      inclusionDeadlineMs: options.inclusionDeadlineMs,
-    },
-    syncLimits: {
-      maxRangeBlocks: 4,
-      windowBlocks: 16,
-      progressTimeoutMs: 400,
-      requestTimeoutMs: 3000,
-      liarShunMs: 5000,
-    },
-  };
 }

@@ -3,10 +3,12 @@
  * which idempotency keys were used where.
  */
 import { decodeTransactionEnvelope, decodeTransactionPayload } from '../../src/codec/index.js';
-import type { ResultCode, TransactionPayload } from '../../src/codec/model.js';
-import { toHex } from '../../src/types/index.js';
+import type { Genesis, KeySignature, ResultCode, TransactionPayload } from '../../src/codec/model.js';
+import { genesisChainId } from '../../src/ledger/index.js';
+import { equalBytes, toHex } from '../../src/types/index.js';
 import { accountsOf, asset, memberKeys, memberNames, openingBalance } from './genesis.js';
 import { holds } from './keys.js';
+import { isSetOperation, ValidatorSets } from './sets.js';
 import { transactionId, transactionSigningBytes } from '../../src/crypto/index.js';
 import type { ChainId } from '../../src/types/index.js';
 
@@ -17,9 +19,12 @@ export class LedgerModel {
   readonly #window: number;
   readonly #chainId: ChainId;
 
-  constructor(chainId: ChainId, validityWindowBlocks: number) {
-    this.#chainId = chainId;
-    this.#window = validityWindowBlocks;
+  readonly sets: ValidatorSets;
+
+  constructor(genesis: Genesis) {
+    this.#chainId = genesisChainId(genesis);
+    this.#window = genesis.parameters.validityWindowBlocks;
+    this.sets = new ValidatorSets(genesis);
     for (const member of memberNames) {
       for (const account of accountsOf(member)) {
         this.balances.set(account, openingBalance);
@@ -48,8 +53,23 @@ export class LedgerModel {
     const used = this.#lastUse.get(key);
     const duplicate = used !== undefined && used >= height - this.#window;
     if (duplicate && validUntilHeight - used <= this.#window) return 'its idempotency key was used';
-    this.#lastUse.set(key, height);
-    return { code: duplicate ? 'DUPLICATE' : this.#transfer(payload.value) };
+    const done = duplicate
+      ? ({ code: 'DUPLICATE' } as const)
+      : this.#perform(payload.value, envelope.value.signatures, height);
+    if (typeof done !== 'string') this.#lastUse.set(key, height);
+    return done;
+  }
+
+  #perform(
+    payload: TransactionPayload,
+    signatures: readonly KeySignature[],
+    height: number,
+  ): { readonly code: ResultCode } | string {
+    const [operation] = payload.operations;
+    if (operation === undefined || !isSetOperation(operation)) return { code: this.#transfer(payload) };
+    return this.sets.apply(operation, payload.sender, height, (validator) =>
+      signatures.some(({ publicKey }) => equalBytes(publicKey, validator.publicKey)),
+    );
   }
 
   #transfer({ sender, operations }: TransactionPayload): ResultCode {

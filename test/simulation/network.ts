@@ -66,8 +66,13 @@ export class VirtualNetwork {
   readonly #slowMs = new Map<number, number>();
   #options: NetworkOptions;
   /** Set by the world: a packet arrives, and what has happened to it. */
-  deliver: (from: number, to: number, packet: Packet, faults: readonly PacketFault[]) => void = () =>
-    undefined;
+  deliver: (
+    from: number,
+    to: number,
+    packet: Packet,
+    faults: readonly PacketFault[],
+    sentMs: number,
+  ) => void = () => undefined;
   /** Set by the world: a packet never arrives. */
   lost: (from: number, to: number, packet: Packet, fault: PacketFault) => void = () => undefined;
 
@@ -186,6 +191,7 @@ export class VirtualNetwork {
         ? [...faults, ...(late ? (['late'] as const) : []), ...(overtaken ? (['overtaken'] as const) : [])]
         : faults;
     this.#underWay.set(link, (this.#underWay.get(link) ?? 0) + 1);
+    const sentMs = this.#time.nowMs;
     this.#time.in(atMs - this.#time.nowMs, () => {
       this.#underWay.set(link, (this.#underWay.get(link) ?? 1) - 1);
       this.#trace.add(
@@ -193,7 +199,7 @@ export class VirtualNetwork {
         [10, from, to, fingerprint(packet)],
         () => `${from} -> ${to}  ${describePacket(packet)}`,
       );
-      this.deliver(from, to, packet, all);
+      this.deliver(from, to, packet, all, sentMs);
     });
   }
 

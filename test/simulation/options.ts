@@ -60,6 +60,9 @@ export interface SimulationOptions {
     readonly clockJumps?: number;
     /** Stored blocks and entries of the state that are damaged on disk. */
     readonly damage?: number;
+    /** A machine whose data folder is put back to an earlier state, or lost, and whether a witness outside of the folder
+     * knows how far it was. */
+    readonly oldFolder?: { readonly machine: number; readonly times: number; readonly witnessed: boolean };
   };
   readonly clients: {
     readonly count: number;
@@ -68,6 +71,10 @@ export interface SimulationOptions {
     /** Times at which a client sends very many conflicting transactions at once. */
     readonly floods?: number;
   };
+  /** Changes of the validator set by governed transactions, among the first validators and spare ones. */
+  readonly reconfiguration?: { readonly changes: number; readonly spares: number };
+  /** Replicas that are in no validator set: they follow, and relay what their clients submit. */
+  readonly observers?: number;
   /** How long the network is troubled. */
   readonly troubleMs: number;
   /** How long everything may take once it is calm. */
@@ -76,6 +83,10 @@ export interface SimulationOptions {
 
 /** A jump that leaves each clock within what blocks may differ from it. */
 export const maxClockJumpMs = 300;
+
+/** Machines of all kinds: the validators of the genesis, spare ones, observers. */
+export const machineCount = ({ validators, reconfiguration, observers = 0 }: SimulationOptions): number =>
+  validators + (reconfiguration?.spares ?? 0) + observers;
 
 /** Options from a seed; parts may be given. */
 export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}): SimulationOptions {
@@ -141,7 +152,38 @@ export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}):
     calmMs: 60_000,
   };
   const hunted = random.chance(0.2) ? hunting(random, options) : options;
-  return { ...withRareFaults(random, hunted), ...given };
+  return { ...withChanges(random, withRareFaults(random, hunted)), ...given };
+}
+
+/** Some simulations change their validators, some have observers. */
+function withChanges(random: Random, options: SimulationOptions): SimulationOptions {
+  const changes = random.chance(0.16) ? random.integer(1, 4) : 0;
+  const observers = random.chance(0.12) ? random.integer(1, 2) : 0;
+  const faulty = options.byzantine.map(({ index }) => index);
+  const victims = Array.from({ length: options.validators }, (_, index) => index).filter(
+    (index) => !faulty.includes(index),
+  );
+  // Its machine counts among the faulty ones: it may have to be silent for long.
+  const canReturn = faulty.length < faultyOf(options.validators) && random.chance(0.3);
+  const oldFolder = {
+    machine: random.pick(victims),
+    times: random.integer(1, 2),
+    witnessed: random.chance(0.75),
+  };
+  const base = {
+    ...options,
+    ...(canReturn && { faults: { ...options.faults, damage: 0, oldFolder } }),
+  };
+  return {
+    ...base,
+    ...(observers > 0 && { observers }),
+    ...(changes > 0 && {
+      reconfiguration: { changes, spares: random.integer(0, 3) },
+      // A spoilt disk takes its machine out of service, perhaps out of a set that tolerates no fault.
+      faults: { ...base.faults, damage: 0 },
+      clients: { ...options.clients, transactions: options.clients.transactions + 10 },
+    }),
+  };
 }
 
 /** Adds faults that most simulations do without. */

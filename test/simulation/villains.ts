@@ -1,14 +1,17 @@
 /** Faulty validators: their strategies between their drivers and the network. */
 import type { ConsensusMessage } from '../../src/codec/model.js';
 import { consensusConfigOf } from '../../src/node/replica.js';
-import type { Genesis } from '../../src/codec/model.js';
+import { firstValidatorSet } from '../../src/codec/index.js';
+import type { Genesis, ValidatorSet } from '../../src/codec/model.js';
+import { validatorSetHash } from '../../src/crypto/index.js';
 import { asValidatorIndex, asView } from '../../src/types/index.js';
 import { combine, messageIn, strategies, type Villain } from './byzantine/index.js';
 import type { VirtualTime } from './clock.js';
 import type { Machine } from './machine.js';
-import type { SimulationOptions } from './options.js';
+import { machineCount, type SimulationOptions } from './options.js';
 import type { Packet } from './packet.js';
 import type { Random } from './random.js';
+import { idOf } from './sets.js';
 
 /** Messages that a faulty validator remembers. */
 const archiveSize = 200;
@@ -19,6 +22,8 @@ export interface Behaviour {
   /** What its driver gets to see; undefined for nothing. */
   incoming(from: number, packet: Packet): Packet | undefined;
   readonly serve: ReturnType<typeof combine>['serve'];
+  /** A validator set takes over: it begins anew, as a member of it or not. */
+  electorates(validatorSet: ValidatorSet): void;
 }
 
 export interface VillainParts {
@@ -35,27 +40,40 @@ export function villainOf(
   parts: VillainParts,
 ): Behaviour {
   const { options, genesis, time, random, send } = parts;
-  const self = machine.index;
+  const { index } = machine;
   const archive: ConsensusMessage[] = [];
-  const peers = genesis.validators.map((_, index) => index).filter((index) => index !== self);
-  const villain: Villain = {
-    self,
-    peers,
-    config: consensusConfigOf(genesis, asValidatorIndex(self), options.timeouts),
-    key: machine.key,
-    random,
-    archive,
-    view: () => machine.replica?.driver.status().view ?? asView(0),
-    committedHeight: () => machine.replica?.driver.status().committedHeight ?? 0,
-    send: (to, packet) => {
-      if (machine.up) send(self, to, packet);
-    },
-    later: (delayMs, run) => {
-      time.in(delayMs, run);
-    },
+  const peers = Array.from({ length: machineCount(options) }, (_, peer) => peer).filter(
+    (peer) => peer !== index,
+  );
+  const plan = (validatorSet: ValidatorSet) => {
+    const place = validatorSet.validators.findIndex(({ id }) => id === idOf(index));
+    const villain: Villain = {
+      self: place,
+      peers,
+      config: {
+        ...consensusConfigOf(genesis, undefined, options.timeouts),
+        validatorSet,
+        validatorSetHash: validatorSetHash(validatorSet),
+        self: place < 0 ? undefined : asValidatorIndex(place),
+      },
+      get key() {
+        return machine.key;
+      },
+      random,
+      archive,
+      view: () => machine.replica?.driver.status().view ?? asView(0),
+      committedHeight: () => machine.replica?.driver.status().committedHeight ?? 0,
+      send: (to, packet) => {
+        if (machine.up) send(index, to, packet);
+      },
+      later: (delayMs, run) => {
+        time.in(delayMs, run);
+      },
+    };
+    return place < 0 ? [] : names.map((name) => strategies[name](villain));
   };
-  const made = names.map((name) => strategies[name](villain));
-  const combined = combine(made);
+  let made = plan(firstValidatorSet(genesis.validators));
+  let combined = combine(made);
   for (const { wallOffsetMs } of made)
     if (wallOffsetMs !== undefined) machine.skew.wallOffsetMs = wallOffsetMs;
   const remember = (packet: Packet): void => {
@@ -74,12 +92,16 @@ export function villainOf(
   return {
     outgoing: (to, packet) => {
       if (to === peers[0]) remember(packet);
-      for (const sending of combined.outgoing({ to, packet })) send(self, sending.to, sending.packet);
+      for (const sending of combined.outgoing({ to, packet })) send(index, sending.to, sending.packet);
     },
     incoming: (from, packet) => {
       remember(packet);
       return combined.incoming(from, packet);
     },
-    serve: combined.serve,
+    serve: (block) => combined.serve(block),
+    electorates: (validatorSet) => {
+      made = plan(validatorSet);
+      combined = combine(made);
+    },
   };
 }

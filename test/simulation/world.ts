@@ -1,24 +1,24 @@
 /** A network of validators and clients with everything around it, from one seed. */
 import { genesisChainId, seedHashTables } from '../../src/ledger/index.js';
 import type { Evidence, Genesis } from '../../src/codec/model.js';
-import { decodeConsensusMessage } from '../../src/codec/index.js';
 import type { BlockCommit, LogEntry, StoredBlock } from '../../src/storage/types.js';
-import { asValidatorIndex, equalBytes } from '../../src/types/index.js';
+import { equalBytes } from '../../src/types/index.js';
 import { Checker, type Fork } from './checker.js';
 import { Clients, type Order } from './clients.js';
 import { epochMs, VirtualTime } from './clock.js';
 import { Coverage, Troubles, type FaultKind, type TroubleKind } from './coverage.js';
-import { planFaults, stop } from './faults.js';
-import { simGenesis, validatorKey } from './genesis.js';
-import { historyFor } from './history.js';
-import { Machine, type MachineHooks } from './machine.js';
+import { isolateOne, planFaults, stop, type FaultsParts } from './faults.js';
+import { simGenesis } from './genesis.js';
+import { Governance } from './governance.js';
+import { Machine } from './machine.js';
 import { VirtualNetwork } from './network.js';
-import { maxClockJumpMs, type SimulationOptions } from './options.js';
-import { kindOf, short, type Packet } from './packet.js';
+import { machineCount, maxClockJumpMs, type SimulationOptions } from './options.js';
+import { kindOf, type Packet } from './packet.js';
 import { Random } from './random.js';
 import { StallWatch } from './stall.js';
 import { Trace } from './trace.js';
 import { villainOf, type Behaviour } from './villains.js';
+import { machineHooks } from './wiring.js';
 
 export interface Outcome {
   readonly height: number;
@@ -73,6 +73,7 @@ export class World {
   readonly #villains = new Map<number, Behaviour>();
   readonly #checker: Checker;
   readonly #clients: Clients;
+  readonly #governance: Governance;
   readonly #counts = new Map<string, number>();
   readonly #coverage = new Coverage();
   readonly #troubles = new Troubles();
@@ -98,22 +99,42 @@ export class World {
       time,
       random,
       trace,
-      size: options.validators,
+      size: machineCount(options),
       options: options.network,
     });
-    this.#network.deliver = (from, to, packet, faults) => {
+    this.#network.deliver = (from, to, packet, faults, sentMs) => {
+      // What a peer says of itself comes over a stream that no process outlives.
+      if (packet.kind === 'status' && sentMs < (this.#machines[to]?.restoredMs ?? 0)) return;
       this.#cover(from, to, packet, faults);
       this.#deliver(from, to, packet);
     };
     this.#network.lost = (from, to, packet, fault) => this.#cover(from, to, packet, [fault]);
     const { maxSkewMs, maxDrift } = options.machine;
-    const hooks = this.#hooks();
+    const hooks = machineHooks({
+      time,
+      random,
+      trace,
+      size: machineCount(options),
+      network: this.#network,
+      machines: () => this.#machines,
+      villains: this.#villains,
+      checker: () => this.#checker,
+      stage: () => this.stage,
+      evidence: this.#evidence,
+      fail,
+      count: (what) => this.#count(what),
+      progress: () => this.#progress(),
+      checkBounds: (machine) => this.#checkBounds(machine),
+      reachable: (index) => this.#reachable(index),
+      connect: (one, other) => this.#connect(one, other),
+      retire: (machine, reason) => this.#retire(machine, reason),
+      stop: (machine, why, kind) => this.#stop(machine, why, kind),
+    });
     this.#machines = Array.from(
-      { length: options.validators },
+      { length: machineCount(options) },
       (_, index) =>
         new Machine({
           index,
-          key: validatorKey(index),
           skew: {
             wallOffsetMs: random.between(-maxSkewMs, maxSkewMs),
             rate: 1 + random.between(-maxDrift, maxDrift),
@@ -141,7 +162,9 @@ export class World {
       maxSkewMs +
       ((options.faults.clockJumps ?? 0) > 0 ? maxClockJumpMs * 2 : 0) +
       options.parameters.maxClockSkewMs;
-    this.#checker = new Checker({ genesis, isCorrect, fail, latestTimeMs });
+    const isBlameless = (validator: number): boolean =>
+      isCorrect(validator) && this.#machines[validator]?.isForgetful !== true;
+    this.#checker = new Checker({ genesis, isCorrect: isBlameless, fail, latestTimeMs });
     this.#clients = new Clients({
       options,
       chainId: genesisChainId(genesis),
@@ -154,6 +177,17 @@ export class World {
       height: () => this.#checker.chain.length,
       fail,
       settled: () => this.#progress(),
+    });
+    this.#governance = new Governance({
+      options,
+      time,
+      random,
+      sets: this.#checker.sets,
+      clients: this.#clients,
+      troubles: this.#troubles,
+      troubled: () => this.#calmSinceMs === undefined,
+      note: (text) => this.#note(text),
+      isolate: (machine) => isolateOne(this.#faultsParts(), machine),
     });
     this.stage = {
       time,
@@ -169,17 +203,8 @@ export class World {
     const { options } = this;
     for (const machine of this.#machines) this.#time.in(this.#random.between(0, 5), () => machine.start());
     this.#clients.plan();
-    planFaults({
-      options,
-      time: this.#time,
-      random: this.#random,
-      network: this.#network,
-      machines: this.#machines,
-      troubles: this.#troubles,
-      troubled: () => this.#calmSinceMs === undefined,
-      note: (text) => this.#note(text),
-      connect: (one, other) => this.#connect(one, other),
-    });
+    this.#governance.plan();
+    planFaults(this.#faultsParts());
     this.#time.in(options.troubleMs, () => this.#calm());
     let settled = false;
     let endMs = Infinity;
@@ -208,7 +233,10 @@ export class World {
       traceHash: this.#trace.hash,
       settlingMs: endMs - (this.#calmSinceMs ?? 0),
       longestStallMs: this.#stall?.longestMs ?? 0,
-      counts: this.#counts.set('events', this.#time.count).set('evidence', this.#checker.evidenceCount),
+      counts: this.#counts
+        .set('events', this.#time.count)
+        .set('evidence', this.#checker.evidenceCount)
+        .set('validator sets', this.#checker.sets.current.epoch),
       coverage: this.#coverage,
       troubles: this.#troubles.begun,
       failure: this.#failure,
@@ -218,129 +246,25 @@ export class World {
     };
   }
 
+  #faultsParts(): FaultsParts {
+    return {
+      options: this.options,
+      time: this.#time,
+      random: this.#random,
+      network: this.#network,
+      machines: this.#machines,
+      troubles: this.#troubles,
+      troubled: () => this.#calmSinceMs === undefined,
+      note: (text) => this.#note(text),
+      connect: (one, other) => this.#connect(one, other),
+    };
+  }
+
   /** The first failure stands; the simulation ends at the next event. */
   fail(message: string): void {
     if (this.#failure !== undefined) return;
     this.#failure = message;
     this.#note(`FAILURE ${message}`);
-  }
-
-  #hooks(): MachineHooks {
-    const of = ({ index }: Machine): boolean => !this.#villains.has(index);
-    return {
-      send: (machine, to, packet) => this.#send(machine, to, packet),
-      connected: (machine) => this.#reachable(machine.index),
-      blocks: (machine) =>
-        historyFor(machine.index, {
-          time: this.#time,
-          network: this.#network,
-          machines: this.#machines,
-          serve: (validator, block) => this.#villains.get(validator)?.serve(block) ?? block,
-        }),
-      started: (machine) => {
-        const height = machine.store?.head()?.height ?? 0;
-        this.#trace.add(
-          this.#time.nowMs,
-          [30, machine.index, height],
-          () => `${machine.index} has started at height ${height}`,
-        );
-        for (const peer of this.#reachable(machine.index)) this.#connect(machine.index, peer);
-      },
-      halted: (machine, reason) => {
-        if (machine.damaged) this.#retire(machine, reason);
-        else if (machine.expectsHalt) this.#stop(machine, 'stops after the failed write', 'crash');
-        else if (of(machine)) this.fail(`HALT: replica ${machine.index} has stopped: ${reason}`);
-        else this.#count('villain halted');
-      },
-      deciding: (machine, commit) => {
-        if (of(machine)) this.#checker.deciding(machine.index, commit);
-      },
-      durable: (machine, commit) => {
-        this.stage.witness?.committed(machine.index, commit);
-        const { block } = commit;
-        const { height, digest, envelopes } = block;
-        this.#trace.add(
-          this.#time.nowMs,
-          [31, machine.index, height, digest[0]!, digest[1]!],
-          () => `${machine.index} has block ${height} ${short(digest)} on disk (${envelopes.length} txs)`,
-        );
-        if (of(machine)) this.#progress();
-        this.stage.durable?.(machine.index, height);
-        this.#checkBounds(machine);
-      },
-      wrote: (machine, entries) => {
-        this.#trace.add(
-          this.#time.nowMs,
-          [32, machine.index, entries.length],
-          () =>
-            `${machine.index} writes ${entries.map(({ name }) => name.replace(/[0-9a-f]{56}$/, '')).join(' ')}`,
-        );
-      },
-      evidence: (machine, evidence) => {
-        this.#trace.add(
-          this.#time.nowMs,
-          [33, machine.index],
-          () => `${machine.index} has evidence against ${evidence.first.signature.validator}`,
-        );
-        if (!of(machine)) return;
-        this.#evidence.push(evidence);
-        this.#checker.evidence(machine.index, evidence);
-      },
-      logged: (machine, entries) => {
-        if (of(machine)) this.#checker.logged(machine.index, entries);
-      },
-      appended: (machine, entries) => this.stage.witness?.logged(machine.index, entries),
-      readLog: (machine, entries) => this.#readLog(machine, entries),
-      joins: (machine, view) => {
-        if (of(machine)) this.#checker.joins(machine.index, view);
-      },
-      viewStarted: (machine, view) => this.stage.viewStarted?.(machine.index, view),
-      note: (machine, numbers, text) =>
-        this.#trace.add(
-          this.#time.nowMs,
-          [34, machine.index, ...numbers],
-          () => `${machine.index} ${text()}`,
-        ),
-      defect: (machine, error) => {
-        if (machine.damaged) this.#retire(machine, String(error));
-        else if (machine.expectsHalt) this.#stop(machine, 'can not start after the failed write', 'crash');
-        else
-          this.fail(
-            `DEFECT: in the process of ${machine.index}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-          );
-      },
-      count: (what) => this.#count(what),
-    };
-  }
-
-  #readLog({ index, store }: Machine, entries: readonly LogEntry[]): void {
-    const { witness } = this.stage;
-    const height = store?.head()?.height;
-    if (witness === undefined || store === undefined || height === undefined) return;
-    store.block(height).then(
-      (last) => witness.started(index, entries, last),
-      // The replica comes upon it as well.
-      () => undefined,
-    );
-  }
-
-  #send(machine: Machine, to: number | 'all', packet: Packet): void {
-    const { index } = machine;
-    const villain = this.#villains.get(index);
-    if (villain === undefined && packet.kind === 'consensus') {
-      const decoded = decodeConsensusMessage(packet.bytes);
-      if (decoded.ok) this.#checker.said(index, decoded.value);
-      else this.fail(`CODEC: replica ${index} sends what can not be decoded: ${decoded.error.message}`);
-    }
-    for (let peer = 0; peer < this.options.validators; peer++) {
-      if (peer === index || (to !== 'all' && to !== peer)) continue;
-      if (machine.sendsToLive-- <= 0) {
-        this.#stop(machine, 'is killed while it sends', 'crashWhileSending');
-        return;
-      }
-      if (villain === undefined) this.#network.send(index, peer, packet);
-      else villain.outgoing(peer, packet);
-    }
   }
 
   #stop(machine: Machine, why: string, kind: TroubleKind): void {
@@ -391,8 +315,8 @@ export class World {
   #connect(one: number, other: number): void {
     this.#time.in(this.#random.between(1, 20), () => {
       if (!this.#reachable(one).includes(other)) return;
-      this.#machines[one]?.replica?.driver.peerConnected(asValidatorIndex(other));
-      this.#machines[other]?.replica?.driver.peerConnected(asValidatorIndex(one));
+      this.#machines[one]?.meet(other);
+      this.#machines[other]?.meet(one);
     });
   }
 
@@ -412,6 +336,7 @@ export class World {
       for (const other of this.#machines) if (one.index < other.index) this.#connect(one.index, other.index);
     }
     this.#clients.probe();
+    this.#governance.calm();
     this.#watchWork(this.#stall);
   }
 
@@ -421,7 +346,7 @@ export class World {
   }
 
   #isSettled(): boolean {
-    if (this.#clients.open > 0) return false;
+    if (this.#clients.open > 0 || this.#governance.busy) return false;
     const tip = this.#checker.chain.at(-1);
     return this.#correct().every((machine) => {
       const head = machine.store?.head();
