@@ -209,6 +209,12 @@ type DiskItem =
   | { readonly kind: 'commit'; readonly block: BlockRef; readonly certificate: CommitCertificate }
   | { readonly kind: 'then'; readonly run: () => void };
 
+/** What a data folder holds. */
+interface Folder {
+  readonly log: ReadonlyMap<string, EncodedLogRecord>;
+  readonly chain: readonly Stored[];
+}
+
 /** One replica with what the driver would do for it. */
 export class TestReplica {
   readonly net: TestNet;
@@ -239,6 +245,8 @@ export class TestReplica {
   evidence: Evidence[] = [];
   notices: Notice[] = [];
   halted: string | undefined;
+  /** Set while it starts on a folder that is known to be an earlier copy. */
+  outdated = false;
   /** All effects of the replica's life, and those of the last step. */
   effects: ConsensusEffect[] = [];
   last: readonly ConsensusEffect[] = [];
@@ -268,7 +276,7 @@ export class TestReplica {
       return decoded.value;
     });
     const committed = { height, digest, timeMs, ...(certificate !== undefined && { certificate }) };
-    const created = createReplica(this.config, { committed, log });
+    const created = createReplica(this.config, { committed, log, outdated: this.outdated });
     this.state = created.state;
     this.#perform(created.effects);
     return created.state;
@@ -333,6 +341,22 @@ export class TestReplica {
     this.executions = [];
     this.overlays.clear();
     this.syncs = [];
+  }
+
+  /** A copy of the data folder as it is now. */
+  folder(): Folder {
+    return { log: new Map(this.log), chain: [...this.chain] };
+  }
+
+  /** Stops, and starts on an earlier copy of the data folder; `known` says whether it is known to be one. */
+  putBack({ log, chain }: Folder, known: boolean): void {
+    this.crash();
+    this.log.clear();
+    for (const [key, entry] of log) this.log.set(key, entry);
+    this.chain.splice(0, this.chain.length, ...chain);
+    this.outdated = known;
+    this.restart();
+    this.outdated = false;
   }
 
   restart(): void {

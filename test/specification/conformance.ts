@@ -197,6 +197,8 @@ export class Conformance {
         else if (next?.kind !== 'newView')
           throw new Unknown(`view ${record.view} is entered without its new-view`);
         return;
+      case 'abstention':
+        throw new Unknown('a replica abstains, which the specification does not know');
       case 'newView':
         this.#enter(replica, record.message);
         return;

@@ -13,6 +13,7 @@ import { decodeLogRecord, encodeLogRecord, type LogRecord } from '../../src/cons
 import { headerDigest, useSha256 } from '../../src/crypto/index.js';
 import { installNativeSha256 } from '../../src/crypto/native/index.js';
 import { equalBytes } from '../../src/types/index.js';
+import { optionsOf } from '../simulation/options.js';
 import { simulate } from '../simulation/run.js';
 import type { LogEntry } from '../../src/storage/types.js';
 import { Journal, judge, type Entry } from './journal.js';
@@ -49,7 +50,10 @@ beforeAll(async () => {
   installNativeSha256();
   for (let seed = 20_000; seed < 20_200; seed++) {
     const journal = new Journal();
-    const given = { validators: 4, byzantine: [] };
+    const { faults } = optionsOf(seed, { validators: 4, byzantine: [] });
+    const { oldFolder: _, ...others } = faults;
+    const still = { reconfiguration: { changes: 0, spares: 0 }, observers: 0 };
+    const given = { validators: 4, byzantine: [], faults: others, ...still };
     const { options: simulated, outcome } = await simulate(seed, given, undefined, (stage) => {
       stage.witness = journal;
     });
