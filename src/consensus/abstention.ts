@@ -4,18 +4,9 @@
  * more; docs/consensus.md has the argument.
  */
 import type { PeerStatus, VoteSignature } from '../codec/model.js';
-import { asView, type Height, type ValidatorIndex, type View } from '../types/index.js';
+import { asView, type ValidatorIndex, type View } from '../types/index.js';
 import type { Outbox } from './outbox.js';
-import { halt, offset, type ReplicaState, type Slot } from './state.js';
-import { startViewChange } from './view-change.js';
-
-/** What a silent replica waits for. */
-export interface Abstention {
-  /** What other validators have said since the silence began: the height of their first word, the view of their last. */
-  readonly words: Map<ValidatorIndex, { readonly height: Height; readonly view: View }>;
-  /** Height that has to be final here; undefined until enough others are heard. */
-  until: Height | undefined;
-}
+import { halt, type ReplicaState, type Slot } from './state.js';
 
 /** Falls silent, on disk first. A network of one validator has nobody who knows better: it stops. */
 export function abstain(state: ReplicaState, out: Outbox, why: 'outdated' | 'ownSignature'): void {
@@ -47,32 +38,6 @@ export function noteWord(state: ReplicaState, from: ValidatorIndex, status: Peer
 }
 
 /**
- * Ends the silence once everything that was ever said is history: the replica asks for a view that it has asked for
- * never before.
- */
-export function updateAbstention(state: ReplicaState, out: Outbox): void {
-  const { abstention, durable, config, view } = state;
-  if (abstention === undefined || state.halted) return;
-  const needed = wordsNeeded(state);
-  if (abstention.until === undefined) {
-    const heights = [...abstention.words.values()]
-      .map(({ height }) => height)
-      .filter((height) => height <= durable.height)
-      .sort((left, right) => left - right);
-    const covered = heights[needed - 1];
-    if (covered === undefined) return;
-    abstention.until = offset(covered, 2 * config.pipelineWindow);
-  }
-  if (durable.height < abstention.until || durable.last) return;
-  const views = [...abstention.words.values()].map((word) => word.view).sort((left, right) => left - right);
-  const asked = views[needed - 1] ?? view;
-  state.abstention = undefined;
-  out.persist({ kind: 'abstention', active: false });
-  out.notice({ kind: 'abstentionEnded', height: durable.height });
-  if (view <= asked || state.changing) startViewChange(state, out, Math.max(view, asked) + 1, 'restored');
-}
-
-/**
  * The next validator set takes over while this replica is silent: free of the past, when all that it can have said is
  * below; otherwise to be heard of from the members of the new set.
  */
@@ -84,9 +49,6 @@ export function carryAbstention(before: ReplicaState, fresh: ReplicaState, out: 
     out.notice({ kind: 'abstentionEnded', height: fresh.durable.height });
   } else fresh.abstention = { words: new Map(), until: undefined };
 }
-
-/** So many others that one of them is correct and in any quorum's part that is neither faulty nor this replica. */
-const wordsNeeded = ({ n, f, quorum }: ReplicaState): number => n - quorum + f + 1;
 
 /** Looks for own signatures among votes of a view and height: one that the log does not know of makes it outdated. */
 export function noteOwnVote(

@@ -1,11 +1,11 @@
 import { equalBytes, invariant, toHex, unreachable } from '../types/index.js';
-import { updateAbstention } from './abstention.js';
 import { catchUpToBase, endSync, updateSync } from './catch-up.js';
 import { castCheckpoint, receiveCheckpoint, updateQuorumDurable } from './checkpoint.js';
 import { enterEpoch } from './epoch.js';
 import { discardBlocks, learnCertificate } from './finality.js';
 import { Outbox } from './outbox.js';
 import { proposeBuilt, receivePrePrepare, updateBuildOrder } from './proposals.js';
+import { updateAbstention } from './rejoin.js';
 import { restoreState } from './restart.js';
 import { handsOver, learnBlock, maxCertifiedAhead, type KnownBlock, type ReplicaState } from './state.js';
 import { receiveStatus } from './status.js';

@@ -26,7 +26,6 @@ import {
   type ValidatorIndex,
   type View,
 } from '../types/index.js';
-import type { Abstention } from './abstention.js';
 import type { Outbox } from './outbox.js';
 import { emptyTally, type Tally } from './votes.js';
 import type {
@@ -97,6 +96,14 @@ export interface Slot {
   logged: BlockRef | undefined;
   /** Own signed votes in the current view, for sending again. */
   own: { prePrepare?: PrePrepare; prepare?: Prepare; commit?: Commit };
+}
+
+/** What a silent replica waits for. */
+export interface Abstention {
+  /** What other validators have said since the silence began: the height of their first word, the view of their last. */
+  readonly words: Map<ValidatorIndex, { readonly height: Height; readonly view: View }>;
+  /** Height that has to be final here; undefined until enough others are heard. */
+  until: Height | undefined;
 }
 
 /** What is asked of the driver's block builder. */
