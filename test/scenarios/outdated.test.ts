@@ -91,13 +91,11 @@ describe('a replica whose data folder is known to be older than what it has sign
       net.replica(index).give({ kind: 'demand', pending: true });
       for (const other of [1, 2, 3])
         if (other !== index)
-          net
-            .replica(index)
-            .give({
-              kind: 'status',
-              from: asValidatorIndex(other),
-              status: peerStatus(net.replica(other).state),
-            });
+          net.replica(index).give({
+            kind: 'status',
+            from: asValidatorIndex(other),
+            status: peerStatus(net.replica(other).state),
+          });
       net.replica(index).fire('view');
     }
     net.deliver();
@@ -110,13 +108,11 @@ describe('a replica whose data folder is known to be older than what it has sign
     const { net } = forgotten(true);
     net.deliver();
     for (const index of [0, 1])
-      net
-        .replica(3)
-        .give({
-          kind: 'status',
-          from: asValidatorIndex(index),
-          status: peerStatus(net.replica(index).state),
-        });
+      net.replica(3).give({
+        kind: 'status',
+        from: asValidatorIndex(index),
+        status: peerStatus(net.replica(index).state),
+      });
     expect(net.replica(3).state.abstention).toEqual({ words: expect.any(Map), until: undefined });
   });
 
