@@ -7,6 +7,7 @@ import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { DriverObserver, EvidenceRefusal, MessageOutcome } from './driver-options.js';
 import type { Electorates } from './electorate.js';
+import { ClockOffsets } from './clock-offsets.js';
 import { LedgerCounts } from './ledger-counts.js';
 import type { Clock } from './ports.js';
 
@@ -49,10 +50,12 @@ export class NodeObserver implements DriverObserver {
   #epoch = -1;
   #syncLevel: 'debug' | 'info' = 'info';
   readonly #counts: LedgerCounts;
+  readonly #offsets: ClockOffsets;
 
   constructor(options: NodeObserverOptions) {
     this.#options = options;
     this.#counts = new LedgerCounts(options.metrics);
+    this.#offsets = new ClockOffsets(options);
   }
 
   notice(notice: Notice): void {
@@ -188,13 +191,11 @@ export class NodeObserver implements DriverObserver {
   }
 
   judging(block: BlockRef, fresh: boolean): void {
-    const { metrics, clock } = this.#options;
+    const { clock } = this.#options;
     const { height, proposer, timeMs } = block.header;
     const id = this.#validators[proposer];
     // Only what is proposed for the first time says what its proposer's clock shows now.
-    if (fresh && id !== undefined) {
-      metrics.consensus.clockOffset.with({ proposer: id }).set((timeMs - clock.wallMs()) / 1000);
-    }
+    if (fresh && id !== undefined) this.#offsets.note(id, timeMs - clock.wallMs());
     this.#noteProposed(height);
   }
 
@@ -318,6 +319,7 @@ export class NodeObserver implements DriverObserver {
   }
 
   tick(): void {
+    this.#offsets.look();
     this.#options.tick();
   }
 

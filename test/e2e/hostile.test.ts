@@ -9,22 +9,18 @@ import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectionLimits } from '../../src/api/server.js';
 import type { ClientTls } from '../../src/client/index.js';
-import { encodeConsensusMessage, firstValidatorSet } from '../../src/codec/index.js';
-import { loadNodeConfig } from '../../src/config/index.js';
-import { openKeyFile } from '../../src/crypto/native/index.js';
-import { validatorSetHash, voteSigningBytes } from '../../src/crypto/index.js';
 import { encodeFrames } from '../../src/network/wire/connect.js';
 import { encodeConsensusFrame, encodeEvidenceFrame } from '../../src/network/wire/frames.js';
-import { asDigest, asHeight, asValidatorIndex, asView, concatBytes } from '../../src/types/index.js';
+import { asHeight, concatBytes } from '../../src/types/index.js';
 import { mutateBytes } from '../fuzz/mutate-bytes.js';
 import { runCli } from '../helpers/cli.js';
 import { eventually } from '../helpers/eventually.js';
 import { Prng } from '../helpers/prng.js';
-import { contextOf, rawDial, rawHandshake, type RawCall } from '../helpers/raw-peer.js';
+import type { RawCall } from '../helpers/raw-peer.js';
+import { impersonate, sendCommit, type Impersonation } from './impersonate.js';
 import { Load, routes } from './load.js';
 import { TestNetwork, withLogTails } from './network.js';
 import type { ValidatorProcess } from './validator-process.js';
@@ -318,23 +314,10 @@ describe('a validator that votes for two blocks', () => {
   });
 
   /** A connection to the victim with all that the first validator has. */
-  async function impersonated(culprit: ValidatorProcess) {
-    const loaded = await loadNodeConfig(culprit.config, {});
-    if (!loaded.ok) throw loaded.error;
-    const { tls, key } = loaded.value;
-    const [caPem, certificatePem, privateKeyPem] = (await Promise.all(
-      [tls.peer.ca, tls.peer.cert, tls.peer.key].map((file) => readFile(file, 'utf8')),
-    )) as [string, string, string];
-    const signer = await openKeyFile(key!.file, key!.passwordFile);
-    const raw = rawDial(victim.ports.peer, contextOf({ caPem, certificatePem, privateKeyPem }));
-    calls.push(raw);
-    await rawHandshake(raw, new X509Certificate(certificatePem).raw, {
-      chainId: network.chainId,
-      validator: culprit.id,
-      peer: victim.id,
-      signer,
-    });
-    return { raw, signer };
+  async function impersonated(culprit: ValidatorProcess): Promise<Impersonation> {
+    const impersonation = await impersonate(network, culprit, victim);
+    calls.push(impersonation.raw);
+    return impersonation;
   }
 
   it(
@@ -344,22 +327,9 @@ describe('a validator that votes for two blocks', () => {
       const height = asHeight((await network.agreed()) + 1);
       const culprit = network.validators[0]!;
       await culprit.stop();
-      const { raw, signer } = await impersonated(culprit);
-      const view = asView(0);
+      const impersonation = await impersonated(culprit);
       for (const byte of [1, 2]) {
-        const digest = asDigest(new Uint8Array(32).fill(byte));
-        const statement = {
-          chainId: network.chainId,
-          validatorSetHash: validatorSetHash(firstValidatorSet(network.genesis.validators)),
-          phase: 'commit' as const,
-          view,
-          height,
-          digest,
-        };
-        const signature = await signer.sign(voteSigningBytes(statement));
-        const vote = { validator: asValidatorIndex(culprit.index), signature };
-        const message = encodeConsensusMessage({ kind: 'commit', view, height, digest, signature: vote });
-        raw.call.write(encodeFrames([encodeConsensusFrame(message)]));
+        await sendCommit(network, impersonation, { index: culprit.index, height, byte });
       }
       const others = network.validators.slice(1);
       await eventually('all others keep the proof', async () => {

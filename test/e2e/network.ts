@@ -218,8 +218,8 @@ export class TestNetwork {
   }
 
   /** Puts a new certificate in the place of a validator's, and tells it; gives the certificate. */
-  async renewCertificateOf(validator: ValidatorProcess): Promise<ClientTls> {
-    const renewed = await this.issue('validator', validator.id);
+  async renewCertificateOf(validator: ValidatorProcess, validity?: Validity): Promise<ClientTls> {
+    const renewed = await this.issue('validator', validator.id, validity === undefined ? {} : { validity });
     for (const [name, text] of [
       ['validator.pem', renewed.certificatePem],
       ['validator-key.pem', renewed.privateKeyPem],

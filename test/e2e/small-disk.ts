@@ -1,6 +1,6 @@
 /** A small disk in memory under a folder, to be filled up. Needs Linux and the right to mount. */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, rename, rm, statfs } from 'node:fs/promises';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,17 @@ export class SmallDisk {
       });
     }
     await ballast.truncate((await ballast.stat()).size - 256 * 1024);
+    await ballast.close();
+  }
+
+  /** Something else takes all but so many bytes. */
+  async fillTo(freeBytes: number): Promise<void> {
+    const { bsize, bavail } = await statfs(this.#dir);
+    const ballast = await open(join(this.#dir, 'ballast'), 'a');
+    const chunk = Buffer.alloc(64 * 1024);
+    for (let left = bsize * bavail - freeBytes; left > chunk.length; left -= chunk.length) {
+      await ballast.write(chunk);
+    }
     await ballast.close();
   }
 

@@ -27,7 +27,7 @@ export const faultTests: Readonly<
   QuaestorStorageSlow: { title: 'a disk that hangs now and then' },
   QuaestorEventLoopLag: { title: 'a validator that gets too little processor time' },
   QuaestorMemoryHigh: { title: 'a memory limit that is too tight' },
-  QuaestorFileDescriptorsHigh: { title: 'a limit of file descriptors that is too tight' },
+  QuaestorFileDescriptorsHigh: { title: 'file descriptors that are never closed' },
   QuaestorCertificateExpiresSoon: { title: 'a certificate near its end' },
   QuaestorCertificateExpiresNow: { title: 'a certificate near its end' },
   QuaestorVerifierBacklog: { title: 'a client that sends false signatures by the thousand' },

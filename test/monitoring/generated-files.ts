@@ -1,3 +1,4 @@
+import { dashboards, grafanaJson } from './dashboards/grafana.js';
 import { alertsPage, logsPage, metricsPage } from './pages.js';
 
 /** Files of the repository that are made from declarations in the code, by their paths. */
@@ -6,5 +7,9 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/metrics.md', metricsPage()],
     ['docs/logs.md', logsPage()],
     ['deploy/prometheus/README.md', alertsPage()],
+    ...dashboards.map((dashboard): [string, string] => [
+      `deploy/grafana/dashboards/${dashboard.name}.json`,
+      grafanaJson(dashboard),
+    ]),
   ]);
 }

@@ -83,6 +83,16 @@ describe('the list of alerts', () => {
   it('names every alert', () => {
     expect(Object.keys(faultTests)).toEqual(alertRules().map(({ alert }) => alert));
   });
+
+  it('names tests that exist', () => {
+    const tests = readdirSync('test/monitoring')
+      .filter((name) => name.endsWith('.long.ts'))
+      .map((name) => readFileSync(`test/monitoring/${name}`, 'utf8'))
+      .join('\n');
+    for (const { title } of Object.values(faultTests)) {
+      if (title !== undefined) expect([title, tests.includes(`'${title}'`)]).toEqual([title, true]);
+    }
+  });
 });
 
 describe('runbooks', () => {

@@ -101,6 +101,7 @@ export class Wires {
       const peers = document.get('peers') as YAMLSeq<YAMLMap>;
       for (const item of peers.items) {
         const { index: to, ports } = network.validator(String(item.get('validator')));
+        // The one of the lower index dials for messages, both of them to fetch blocks and states.
         if (to === from) continue;
         const wire = new Wire(from, to, ports.peer);
         wires.push(wire);
