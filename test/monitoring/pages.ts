@@ -124,14 +124,13 @@ This page is made from the declarations in \`src/telemetry/log-codes.ts\` by \`n
 
 const alertsIntroduction = `# Prometheus
 
-- \`rules/recording.yml\`: values that dashboards and alerts share.
-- \`rules/alerts.yml\`: alerts. Each has a severity (critical: somebody gets up; warning: today; info: when there is time), a summary, a description and a runbook.
+- \`rules.yaml\`: recording rules (values that dashboards and alerts share), and alerts. Each alert has a severity (critical: somebody gets up; warning: today; info: when there is time), a summary, a description and a runbook.
 - \`tests/\`: each alert firing, and not firing; \`promtool test rules tests/*.yml\`.
 - \`prometheus.yml\`: an example of a configuration.
 
 The rules need no labels from the scraper: every series of a node says of which network and node it is. Only \`QuaestorDown\` goes by the name of the job, which has to contain \`quaestor\`. An institution that scrapes nothing but its own validator gets every alert about it, and what it sees of the others.
 
-\`runbook_url\` is a path in this repository. Where alerts are read elsewhere, put the address of your copy in front of it: \`sed -i 's|runbook_url: docs/|runbook_url: https://wiki.bank.example/quaestor/docs/|' rules/alerts.yml\`.
+\`runbook_url\` is a path in this repository. Where alerts are read elsewhere, put the address of your copy in front of it: \`sed -i 's|runbook_url: docs/|runbook_url: https://wiki.bank.example/quaestor/docs/|' rules.yaml\`.
 
 ## Alerts, and the test that fires each
 

@@ -1,12 +1,12 @@
 /** A real Prometheus server that scrapes validators every second, with the rules of deploy/prometheus. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { eventually } from '../helpers/eventually.js';
-import { ruleFiles } from './rules.js';
+import { rulesFile } from './rules.js';
 import { withShortDurations } from './short-durations.js';
 
 export interface Sample {
@@ -43,14 +43,10 @@ export class Prometheus {
   /** Starts a server for these HTTP ports; resolves when it has scraped all that answer. */
   static async start(ports: readonly number[]): Promise<Prometheus> {
     const dir = await mkdtemp(join(tmpdir(), 'quaestor-prometheus-'));
-    await mkdir(join(dir, 'rules'));
-    for (const path of ruleFiles) {
-      const text = withShortDurations(await readFile(path, 'utf8'));
-      await writeFile(join(dir, 'rules', basename(path)), text);
-    }
+    await writeFile(join(dir, 'rules.yaml'), withShortDurations(await readFile(rulesFile, 'utf8')));
     const config = {
       global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
-      rule_files: ['rules/*.yml'],
+      rule_files: ['rules.yaml'],
       scrape_configs: [
         {
           job_name: 'quaestor',

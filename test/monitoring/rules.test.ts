@@ -7,7 +7,7 @@ import { logCodes } from '../../src/telemetry/index.js';
 import { faultTests } from './fault-tests.js';
 import { installed } from './installed.js';
 import { declaredMetrics } from './pages.js';
-import { alertRules, metricsIn, recordingRules, ruleFiles } from './rules.js';
+import { alertRules, metricsIn, recordingRules, rulesFile } from './rules.js';
 
 const { own, process: standard } = declaredMetrics();
 
@@ -71,8 +71,8 @@ describe('the rules', () => {
   });
 
   (installed('promtool') ? it : it.skip)('pass promtool (skipped where it is not installed)', () => {
-    const check = execFileSync('promtool', ['check', 'rules', ...ruleFiles], { encoding: 'utf8' });
-    expect(check.match(/SUCCESS/g)).toHaveLength(ruleFiles.length);
+    const check = execFileSync('promtool', ['check', 'rules', rulesFile], { encoding: 'utf8' });
+    expect(check).toContain('SUCCESS');
     execFileSync('promtool', ['check', 'config', 'deploy/prometheus/prometheus.yml'], { encoding: 'utf8' });
     const tested = execFileSync('promtool', ['test', 'rules', ...ruleTests], { encoding: 'utf8' });
     expect(tested.match(/SUCCESS/g)).toHaveLength(ruleTests.length);

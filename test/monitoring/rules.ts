@@ -22,18 +22,14 @@ interface RuleFile {
   }[];
 }
 
-const folder = 'deploy/prometheus/rules';
+export const rulesFile = 'deploy/prometheus/rules.yaml';
 
-export const ruleFiles = [`${folder}/recording.yml`, `${folder}/alerts.yml`] as const;
-
-function rulesOf(path: string): readonly (AlertRule | RecordingRule)[] {
-  return (parse(readFileSync(path, 'utf8')) as RuleFile).groups.flatMap(({ rules }) => rules);
+function rules(): readonly (AlertRule | RecordingRule)[] {
+  return (parse(readFileSync(rulesFile, 'utf8')) as RuleFile).groups.flatMap((group) => group.rules);
 }
 
-export const alertRules = (): readonly AlertRule[] =>
-  rulesOf(`${folder}/alerts.yml`).filter((rule) => 'alert' in rule);
-export const recordingRules = (): readonly RecordingRule[] =>
-  rulesOf(`${folder}/recording.yml`).filter((rule) => 'record' in rule);
+export const alertRules = (): readonly AlertRule[] => rules().filter((rule) => 'alert' in rule);
+export const recordingRules = (): readonly RecordingRule[] => rules().filter((rule) => 'record' in rule);
 
 /** Names of metrics of a node in an expression; recorded ones with their colons. */
 export function metricsIn(expression: string): readonly string[] {

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { mainProgram } from '../e2e/network.js';
+import { mainProgram } from '../e2e/command-line.js';
 
 /** Writes a program to a folder that first runs these lines of JavaScript; gives its file. */
 export async function programAfter(dir: string, name: string, lines: readonly string[]): Promise<string> {
