@@ -1,14 +1,10 @@
 /** GetValidators. */
-import {
-  decodeBlockHeader,
-  decodeValidatorSet,
-  encodeValidatorSetChanges,
-  type ValidatorSetChange,
-} from '../codec/index.js';
+import { decodeValidatorSet, encodeValidatorSetChanges } from '../codec/index.js';
 import type { GetValidatorsRequest__Output } from '../codec/wire/quaestor/ledger/v1/GetValidatorsRequest.js';
 import type { GetValidatorsResponse } from '../codec/wire/quaestor/ledger/v1/GetValidatorsResponse.js';
 import { stateKeys } from '../ledger/index.js';
-import { asHeight, invariant, type Height } from '../types/index.js';
+import { readSetChanges } from '../sync/index.js';
+import { invariant } from '../types/index.js';
 import type { ReadPort } from './ports.js';
 import { heightField, stored } from './reads.js';
 
@@ -30,9 +26,7 @@ export async function getValidators(
   const proposals = await Promise.all(
     set.validators.map(({ id }) => reads.stateAt(stateKeys.validatorSetProposal(id), height)),
   );
-  const changes: ValidatorSetChange[] = [];
-  const last = Math.min(set.epoch, knownEpoch + maxChanges);
-  for (let epoch = knownEpoch + 1; epoch <= last; epoch++) changes.push(await changeTo(reads, epoch, height));
+  const changes = await readSetChanges(reads, height, knownEpoch, maxChanges);
   return {
     height,
     current,
@@ -40,15 +34,4 @@ export async function getValidators(
     proposals: proposals.filter((proposal) => proposal !== undefined),
     changes: encodeValidatorSetChanges({ changes }),
   };
-}
-
-/** What proves the set of an epoch: the last block of the set before. */
-async function changeTo(reads: ReadPort, epoch: number, height: Height): Promise<ValidatorSetChange> {
-  const validatorSet = await reads.stateAt(stateKeys.epochValidators(epoch), height);
-  invariant(validatorSet !== undefined, 'the state has every validator set of the chain');
-  const { activationHeight } = stored(decodeValidatorSet(validatorSet));
-  const header = await reads.header(asHeight(activationHeight - 1));
-  invariant(header?.certificate !== undefined, 'blocks up to the head are in the store');
-  stored(decodeBlockHeader(header.headerBytes));
-  return { header: header.headerBytes, certificate: header.certificate, validatorSet };
 }

@@ -6,7 +6,7 @@ import { findBlock, offset, type ReplicaState } from './state.js';
 /** Most retransmission periods that fruitless attempts make a replica wait before the next one. */
 const maxPeriodsToSkip = 32;
 
-/** Takes note of the height that a peer claims to have committed. */
+/** Takes note of the height that a peer claims to have committed: a validator in force, or another source of blocks. */
 export function noteClaim(state: ReplicaState, peer: ValidatorIndex, height: Height): void {
   if (peer === state.config.self) return;
   state.claimedHeights.set(peer, height);
@@ -15,7 +15,7 @@ export function noteClaim(state: ReplicaState, peer: ValidatorIndex, height: Hei
   if (height > state.decided.height + ignored) state.sync.wanted = true;
 }
 
-/** Validators that claim more than this replica has decided. */
+/** Peers that claim more than this replica has decided. */
 export function peersAhead(state: ReplicaState): readonly ValidatorIndex[] {
   const ahead: ValidatorIndex[] = [];
   for (const [peer, height] of state.claimedHeights) if (height > state.decided.height) ahead.push(peer);
@@ -24,7 +24,7 @@ export function peersAhead(state: ReplicaState): readonly ValidatorIndex[] {
 
 /** Whether f + 1 validators, hence a correct one, are ahead: then it is not the primary who keeps this one back. */
 export function isBehind(state: ReplicaState): boolean {
-  return peersAhead(state).length > state.f;
+  return peersAhead(state).filter((peer) => peer < state.n).length > state.f;
 }
 
 /** At a new view: fetches at once what it builds on, when that is not in flight here. */

@@ -1,5 +1,5 @@
 import { equalBytes, invariant, toHex, unreachable } from '../types/index.js';
-import { catchUpToBase, endSync, updateSync } from './catch-up.js';
+import { catchUpToBase, endSync, noteClaim, updateSync } from './catch-up.js';
 import { castCheckpoint, receiveCheckpoint, updateQuorumDurable } from './checkpoint.js';
 import { enterEpoch } from './epoch.js';
 import { discardBlocks, learnCertificate } from './finality.js';
@@ -62,6 +62,11 @@ function handle(state: ReplicaState, out: Outbox, event: ConsensusEvent): Replic
       handleMessage(state, out, event);
       return state;
     case 'status':
+      if (event.from >= state.n) {
+        // Of no validator in force: it has blocks, and no say in anything.
+        noteClaim(state, event.from, event.status.committedHeight);
+        return state;
+      }
       heardFrom(state, event.from);
       receiveStatus(state, out, event.from, event.status);
       return state;

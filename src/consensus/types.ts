@@ -111,6 +111,8 @@ export type ConsensusEvent =
   /** A verified message; `from` is the validator that the stream belongs to (a message may be relayed), own index for
    * the replica's own messages coming back signed. */
   | { readonly kind: 'message'; readonly from: ValidatorIndex; readonly message: VerifiedMessage }
+  /** Where a peer says that it stands. An index above those of the set in force stands for a node that is not in it: a
+   * source of final blocks, and nothing else. */
   | { readonly kind: 'status'; readonly from: ValidatorIndex; readonly status: PeerStatus }
   /** Answer to a `build` effect: a block that was built on `parent` and executed, all its bodies at hand. */
   | { readonly kind: 'built'; readonly view: View; readonly parent: Digest; readonly block: BlockRef }

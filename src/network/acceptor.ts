@@ -10,7 +10,7 @@ import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { createServer } from 'node:tls';
 import { limits as protocolLimits, QuaestorError } from '../types/index.js';
 import { refuse } from './bulk.js';
-import type { PeerServiceDefinition } from './definition.js';
+import type { FetchMethod, PeerServiceDefinition } from './definition.js';
 import { ConnectionCap } from './connection-cap.js';
 import { receiveWindowBytes } from './dialer.js';
 import type { TlsContext } from './tls.js';
@@ -48,7 +48,7 @@ export interface AcceptorOptions {
   /** The caller may be no validator any more. */
   onConnect(call: ServerDuplexStream<Buffer, Buffer>, connection: InboundConnection): void;
   onFetch(
-    method: 'FetchBlocks' | 'FetchState',
+    method: FetchMethod,
     call: ServerWritableStream<Buffer, Buffer>,
     connection: InboundConnection | ObserverConnection,
   ): void;
@@ -107,6 +107,8 @@ export class Acceptor {
           this.#route(call, (...arguments_) => options.onFetch('FetchBlocks', ...arguments_)),
         FetchState: (call: ServerWritableStream<Buffer, Buffer>) =>
           this.#route(call, (...arguments_) => options.onFetch('FetchState', ...arguments_)),
+        FetchSetChanges: (call: ServerWritableStream<Buffer, Buffer>) =>
+          this.#route(call, (...arguments_) => options.onFetch('FetchSetChanges', ...arguments_)),
       },
     );
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());

@@ -100,7 +100,7 @@ export class Connections {
     for (const link of [...this.#links]) {
       const validator = wanted.get(link.peer.index);
       const { provenKey } = link;
-      if (validator === undefined || !this.#isMember)
+      if (validator?.publicKey === undefined || !this.#isMember)
         link.end('stranger', 'one of both is no validator any more');
       else if (provenKey !== undefined && !keysOf(validator).some((key) => equalBytes(key, provenKey)))
         link.end('proof', 'the key that it has proven is not its key any more');
@@ -116,7 +116,7 @@ export class Connections {
       if (reason === 'stopped' || reason === 'closed') connection.destroy();
       else this.#later(lingerMs, () => connection.destroy());
     };
-    if (peer === undefined || !this.#isMember) {
+    if (peer?.validator.publicKey === undefined || !this.#isMember) {
       // Others may know of a change before this node does, or this node before them: so it is no news.
       this.refused(connection.peer, 'in', { reason: 'stranger', detail: 'one of both is no validator' });
       terminate('stranger');
@@ -163,6 +163,7 @@ export class Connections {
   #dialIfDue(peer: Peer): void {
     if (!this.#running || !this.#isMember || peer.removed || peer.connecting) return;
     if (peer.link !== undefined || !this.#dials(peer.validator)) return;
+    if (peer.validator.publicKey === undefined) return;
     const target = peer.target();
     if (target === undefined) return;
     peer.connecting = true;

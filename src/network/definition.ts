@@ -10,8 +10,12 @@ export interface PeerServiceDefinition {
   readonly Connect: RawMethod;
   readonly FetchBlocks: RawMethod;
   readonly FetchState: RawMethod;
+  readonly FetchSetChanges: RawMethod;
   readonly Observe: RawMethod;
 }
+
+/** Calls that stream much to one node from another. */
+export type FetchMethod = 'FetchBlocks' | 'FetchState' | 'FetchSetChanges';
 
 const name = 'quaestor.peer.v1.PeerService';
 const passThrough = (bytes: Buffer): Buffer => bytes;
@@ -32,6 +36,7 @@ export function loadPeerService(): PeerServiceDefinition {
     Connect: raw(service?.['Connect']),
     FetchBlocks: raw(service?.['FetchBlocks']),
     FetchState: raw(service?.['FetchState']),
+    FetchSetChanges: raw(service?.['FetchSetChanges']),
     Observe: raw(service?.['Observe']),
   };
 }

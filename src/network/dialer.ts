@@ -5,7 +5,7 @@ import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@gr
 import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js';
 import type { PeerCertificate } from 'node:tls';
 import { createSecureContext } from 'node:tls';
-import type { PeerServiceDefinition, RawMethod } from './definition.js';
+import type { FetchMethod, PeerServiceDefinition, RawMethod } from './definition.js';
 import type { LinkFailure } from './link.js';
 import type { TlsContext } from './tls.js';
 import { certificateFingerprint, namesValidator } from './tls.js';
@@ -73,11 +73,7 @@ export class PeerClient {
     return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
   }
 
-  fetch(
-    method: 'FetchBlocks' | 'FetchState',
-    request: Buffer,
-    deadlineMs: number,
-  ): ClientReadableStream<Buffer> {
+  fetch(method: FetchMethod, request: Buffer, deadlineMs: number): ClientReadableStream<Buffer> {
     const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service[method];
     return this.#client.makeServerStreamRequest(
       path,

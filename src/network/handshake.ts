@@ -29,10 +29,8 @@ export interface HandshakeContext {
 }
 
 /** The keys that a validator may prove. */
-export const keysOf = ({ publicKey, otherKeys = [] }: PeerValidator): readonly PublicKey[] => [
-  publicKey,
-  ...otherKeys,
-];
+export const keysOf = ({ publicKey, otherKeys = [] }: PeerValidator): readonly PublicKey[] =>
+  publicKey === undefined ? [] : [publicKey, ...otherKeys];
 
 /** What a HelloProof signs. */
 export function helloSigningBytes(parts: {

@@ -1,6 +1,6 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { status as grpcStatus } from '@grpc/grpc-js';
-import type { PeerStatus } from '../codec/model.js';
+import type { PeerStatus, ValidatorSetChange } from '../codec/model.js';
 import type { Digest, Hash, ValidatorIndex } from '../types/index.js';
 import type { Result } from '../types/index.js';
 import { QuaestorError, invariant } from '../types/index.js';
@@ -9,10 +9,11 @@ import { Acceptor } from './acceptor.js';
 import { splitBodies } from './bodies-assembly.js';
 import { fetchBulk, refuse } from './bulk.js';
 import { Connections } from './connections.js';
+import type { FetchMethod } from './definition.js';
 import { loadPeerService } from './definition.js';
 import type { DialerOptions } from './dialer.js';
 import { PeerClient } from './dialer.js';
-import { serveFetchBlocks, serveFetchState } from './fetch-blocks.js';
+import { serveFetch } from './fetch-blocks.js';
 import { Following } from './following.js';
 import { messageBytes } from './link.js';
 import { Observers } from './observers.js';
@@ -23,6 +24,7 @@ import type { TlsContext } from './tls.js';
 import { prepareTls } from './tls.js';
 import type {
   FetchBlocksOptions,
+  FetchSetChangesOptions,
   FetchStateOptions,
   FetchedBlock,
   FetchedState,
@@ -35,6 +37,7 @@ import type {
   TlsMaterial,
 } from './types.js';
 import { decodeFetchedBlock, encodeFetchBlocksRequest } from './wire/blocks.js';
+import { decodeFetchedSetChange, encodeFetchSetChangesRequest } from './wire/set-changes.js';
 import { decodeFetchedState, encodeFetchStateRequest } from './wire/state.js';
 import { defaultPeerLimits, defaultPeerTimeouts } from './types.js';
 import { encodeConsensusFrame, encodeEvidenceFrame, encodeStatusFrame } from './wire/frames.js';
@@ -47,9 +50,6 @@ import { encodeConsensusFrame, encodeEvidenceFrame, encodeStatusFrame } from './
 export function createPeerNetwork(options: PeerNetworkOptions): PeerNetwork {
   return new GrpcPeerNetwork(options);
 }
-
-/** A call for blocks or state. */
-type FetchMethod = 'FetchBlocks' | 'FetchState';
 
 class GrpcPeerNetwork implements PeerNetwork {
   readonly #options: PeerNetworkOptions;
@@ -104,7 +104,10 @@ class GrpcPeerNetwork implements PeerNetwork {
       new Acceptor(
         {
           network,
-          validator: (id) => this.#connections.byId(id)?.validator,
+          validator: (id) => {
+            const validator = this.#connections.byId(id)?.validator;
+            return validator?.publicKey === undefined ? undefined : validator;
+          },
           self,
           listen: options.listen,
           limits,
@@ -243,6 +246,11 @@ class GrpcPeerNetwork implements PeerNetwork {
     return this.#fetch(from, 'FetchState', request, decodeFetchedState, options);
   }
 
+  fetchSetChanges(from: ValidatorIndex, options: FetchSetChangesOptions): AsyncIterable<ValidatorSetChange> {
+    const request = encodeFetchSetChangesRequest(options.knownEpoch);
+    return this.#fetch(from, 'FetchSetChanges', request, decodeFetchedSetChange, options);
+  }
+
   async *#fetch<T>(
     from: ValidatorIndex,
     method: FetchMethod,
@@ -335,10 +343,12 @@ class GrpcPeerNetwork implements PeerNetwork {
   #toFollow(opening?: Peer): readonly PeerValidator[] {
     const { isMember, peers } = this.#connections;
     const sinceMs = performance.now() - this.#timeouts.followAfterMs;
+    const isAlone = opening === undefined && [...peers.values()].every((peer) => peer.link === undefined);
     return [...peers.values()]
       .filter((peer) => {
         if (!isMember) return true;
         if (peer === opening || peer.link !== undefined) return false;
+        if (peer.validator.publicKey === undefined && !isAlone) return false;
         return peer.lastFailure === 'stranger' || peer.aloneSinceMs <= sinceMs;
       })
       .map(({ validator }) => validator);
@@ -359,7 +369,7 @@ class GrpcPeerNetwork implements PeerNetwork {
     this.#followTimer = setTimeout(() => this.#refreshFollowing(), Math.ceil(Math.min(...waitsMs)));
   }
 
-  // ---- FetchBlocks and FetchState ----
+  // ---- serving ----
 
   async #serve(
     method: FetchMethod,
@@ -377,8 +387,7 @@ class GrpcPeerNetwork implements PeerNetwork {
     }
     this.#fetching.set(key, open + 1);
     const { handlers, logger } = this.#options;
-    const serve = method === 'FetchBlocks' ? serveFetchBlocks : serveFetchState;
-    await serve(call, caller, handlers, logger);
+    await serveFetch[method](call, caller, handlers, logger);
     this.#fetching.set(key, (this.#fetching.get(key) ?? 1) - 1);
   }
 }

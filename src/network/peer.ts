@@ -94,6 +94,7 @@ export class Peer {
       index,
       id,
       address,
+      known: this.validator.publicKey !== undefined,
       connected: this.link !== undefined,
       status: this.link?.status,
       queuedBytes: this.outbox.queuedBytes,

@@ -2,7 +2,7 @@
  * The border of the network layer: what it needs and what it offers. Everything that comes in is from an authenticated
  * validator, bounded in size and rate, and otherwise unchecked.
  */
-import type { CommitCertificate, PeerStatus } from '../codec/model.js';
+import type { CommitCertificate, PeerStatus, ValidatorSetChange } from '../codec/model.js';
 import type { RangeProof } from '../crypto/index.js';
 import type { Signer } from '../crypto/types.js';
 import type { ChainId, Digest, Hash, Height, PublicKey, StateKey, ValidatorIndex } from '../types/index.js';
@@ -20,7 +20,8 @@ export interface PeerValidator {
   /** Number of the validator on this node: the same for as long as the network runs, whatever its place in a validator
    * set is. */
   readonly index: ValidatorIndex;
-  readonly publicKey: PublicKey;
+  /** Undefined when no validator set that is known has it: then it is only followed. */
+  readonly publicKey: PublicKey | undefined;
   /** Other keys that it may prove: those of the validator sets before and after, while its key is rotated. */
   readonly otherKeys?: readonly PublicKey[];
   /** "host:port" where it listens for other nodes; an IPv6 host in brackets. Empty when nobody has said: then it is not
@@ -155,6 +156,8 @@ export interface PeerHandlers {
   /** The state after the block of a height: chunks with proofs that cover the paths from `path` to `until`, both
    * included. Nothing when that state is not kept. */
   serveState(height: Height, path: Uint8Array, until: Uint8Array): AsyncIterable<FetchedState>;
+  /** The changes of the validator set after an epoch, in order. */
+  serveSetChanges(knownEpoch: number): AsyncIterable<ValidatorSetChange>;
 }
 
 /** Why a connection was refused or ended; a closed set, fit for a metric label. */
@@ -242,6 +245,8 @@ export interface PeerState {
   readonly index: ValidatorIndex;
   readonly id: string;
   readonly address: string;
+  /** Whether a validator set that is known has it. */
+  readonly known: boolean;
   readonly connected: boolean;
   /** Last status that it sent on the current connection. */
   readonly status: PeerStatus | undefined;
@@ -266,6 +271,14 @@ export interface FetchStateOptions {
   /** First and last path that is wanted, 32 bytes each. */
   readonly from: Uint8Array;
   readonly until: Uint8Array;
+  /** The whole call ends with an error after so many milliseconds. */
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface FetchSetChangesOptions {
+  /** Number of the validator set that is known. */
+  readonly knownEpoch: number;
   /** The whole call ends with an error after so many milliseconds. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
@@ -313,6 +326,9 @@ export interface PeerNetwork {
   /** A part of a state from a peer, chunk by chunk. Ends normally when the peer has no more to give; throws a
    * QuaestorError otherwise. */
   fetchState(peer: ValidatorIndex, options: FetchStateOptions): AsyncIterable<FetchedState>;
+  /** Changes of the validator set from a peer, in order, unchecked. Ends normally when the peer has no more; throws a
+   * QuaestorError otherwise. */
+  fetchSetChanges(peer: ValidatorIndex, options: FetchSetChangesOptions): AsyncIterable<ValidatorSetChange>;
   /** Uses these from the next connection on; open ones stay. Throws a QuaestorError when they do not fit together or
    * name another validator; then the old ones stay in use. */
   reloadTls(tls: TlsMaterial): void;

@@ -77,6 +77,8 @@ export class ReplicaDriver {
   readonly desk: TransactionDesk;
   /** Who is proven to be faulty. */
   readonly evidence: EvidencePool;
+  /** Heights of nodes that are not in the validator set in force. */
+  readonly #sources = new Map<ValidatorIndex, Height>();
   #state: ReplicaState;
   #draining = false;
   #stopped = false;
@@ -215,6 +217,12 @@ export class ReplicaDriver {
     return this.#electorates;
   }
 
+  /** The height that some node outside of the validator set in force claims; undefined when none is heard of. */
+  get claimedOutside(): Height | undefined {
+    const heights = [...this.#sources.values()].sort((left, right) => right - left);
+    return heights[0];
+  }
+
   /** Own place in the set in force; undefined for who has none, or not the key. */
   get self(): ValidatorIndex | undefined {
     return this.#epoch.config.self;
@@ -239,7 +247,11 @@ export class ReplicaDriver {
       .catch((error: unknown) => this.#fail('a message could not be taken in', error));
   }
 
+  /** Where a peer says that it stands; an index above those of the set in force is of a node that is not in it. */
   receiveStatus(from: ValidatorIndex, status: PeerStatus): void {
+    if (from >= this.#epoch.config.validatorSet.validators.length) {
+      this.#sources.set(from, status.committedHeight);
+    }
     this.#epoch.catchUp.report(from, status.committedHeight);
     this.dispatch({ kind: 'status', from, status });
   }
@@ -505,6 +517,7 @@ export class ReplicaDriver {
     this.#events = this.#events.filter(({ kind }) => kept.has(kind));
     this.#electorates = { current: next.validatorSet, previous: validatorSet, scheduled: undefined };
     this.#inbox.forget();
+    this.#sources.clear();
     this.#announceElectorates();
     const { clock } = this.#options.ports;
     clock.defer(() => {
@@ -530,11 +543,13 @@ export class ReplicaDriver {
       signer: signerIn(config.validatorSet, this.#options.identity),
       executor: this.#executor,
       proposals: this.#proposals,
-      heights: () =>
-        consensusSnapshot(this.#state).peers.map((peer) => ({
+      heights: () => [
+        ...consensusSnapshot(this.#state).peers.map((peer) => ({
           index: peer.validator,
           height: peer.committedHeight,
         })),
+        ...[...this.#sources].map(([index, height]) => ({ index, height })),
+      ],
       dispatch: (event) => {
         if (parts === this.#epoch) this.dispatch(event);
       },

@@ -47,7 +47,7 @@ export class EpochPeers implements PeerPort, BlockSource {
     this.#network = network;
   }
 
-  /** Whom the network takes for a validator now. */
+  /** Whom the network takes for a validator now; those that only the configuration knows are followed. */
   validators(): readonly PeerValidator[] {
     const { previous, current, scheduled } = this.#electorates;
     // The scheduled address before the one in force: whoever moves has to be found by the time that it is needed.
@@ -57,12 +57,11 @@ export class EpochPeers implements PeerPort, BlockSource {
         known.set(validator.id, [...(known.get(validator.id) ?? []), validator]);
       }
     }
+    for (const id of this.#addresses.keys()) if (!known.has(id)) known.set(id, []);
     return [...known].map(([id, entries]): PeerValidator => {
       const [publicKey, ...otherKeys] = distinctKeys(entries.map((entry) => entry.publicKey));
       const places = [this.#addresses.get(id), ...entries.map((entry) => entry.address)];
       const [address = '', ...otherAddresses] = new Set(places.filter((place) => place !== undefined));
-      // The map has no empty list.
-      if (publicKey === undefined) throw new RangeError('a validator has a key');
       return { id, index: this.#numberOf(id), publicKey, otherKeys, address, otherAddresses };
     });
   }

@@ -4,13 +4,13 @@ import type { ConsensusSnapshot } from '../consensus/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { PeerNetwork } from '../network/index.js';
 import type { Store } from '../storage/index.js';
+import { readSetChanges } from '../sync/index.js';
 import type { HealthState, Logger, Metrics } from '../telemetry/index.js';
-import { asHeight, asView, faultyOf, quorumOf } from '../types/index.js';
+import { asHeight, asView, faultyOf, limits, quorumOf } from '../types/index.js';
 import type { View } from '../types/index.js';
 import type { EpochPeers } from './epoch-peers.js';
 import type { Clock } from './ports.js';
 import type { Replica } from './replica.js';
-import { readSetChanges } from './set-changes.js';
 
 export interface NodeViewOptions {
   readonly version: string;
@@ -117,7 +117,8 @@ export class NodeView implements AdminPort {
 
   async evidence(): ReturnType<AdminPort['evidence']> {
     const { replica, store } = this.#options;
-    const changes = await readSetChanges(store);
+    const height = store.head()?.height ?? asHeight(0);
+    const changes = await readSetChanges(store, height, 0, limits.maxValidatorSetChanges);
     return {
       evidence: replica.driver.evidence.list().map(encodeEvidence),
       setChanges: encodeValidatorSetChanges({ changes }),
@@ -141,7 +142,10 @@ export class NodeView implements AdminPort {
     const height = store.head()?.height ?? asHeight(0);
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
     const connectedValidators = this.#connected();
-    const knownHeight = Math.max(height, believableHeight(reported, validators));
+    // Who hears of no validator in force, because they have all left since, goes by those that it hears of: what they
+    // say is proven before it is used.
+    const outside = reported.length === 0 ? (replica.driver.claimedOutside ?? 0) : 0;
+    const knownHeight = Math.max(height, believableHeight(reported, validators), outside);
     const { snapshotThresholdBlocks } = this.#options.config.sync;
     if (snapshotThresholdBlocks > 0 && knownHeight - height >= snapshotThresholdBlocks)
       this.#options.behind?.();
@@ -221,7 +225,8 @@ export class NodeView implements AdminPort {
     const oldestMs = replica.mempool.oldestAdmittedAtMs();
     mempool.oldestAge.set(oldestMs === undefined ? 0 : (clock.monotonicMs() - oldestMs) / 1000);
     metrics.network.peersConnected.set(peers.connected().length);
-    const known = new Set(network.peers().map(({ id }) => id));
+    const shown = network.peers().filter((peer) => peer.known);
+    const known = new Set(shown.map(({ id }) => id));
     for (const peer of this.#peersShown) {
       if (known.has(peer)) continue;
       // It has left: nobody has to be alarmed.
@@ -229,7 +234,7 @@ export class NodeView implements AdminPort {
       metrics.network.queueBytes.with({ peer }).clear();
     }
     this.#peersShown = known;
-    for (const peer of network.peers()) {
+    for (const peer of shown) {
       // Also one that was never connected: an alert can't see what is not there.
       metrics.network.peerConnected.with({ peer: peer.id }).set(peer.connected ? 1 : 0);
       metrics.network.queueBytes.with({ peer: peer.id }).set(peer.queuedBytes);

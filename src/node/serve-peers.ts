@@ -1,9 +1,13 @@
+import type { ValidatorSetChange } from '../codec/index.js';
 import type { StateTree } from '../crypto/index.js';
 import type { FetchedBlock, FetchedState } from '../network/index.js';
 import type { Store } from '../storage/types.js';
+import { readSetChanges } from '../sync/index.js';
 import { asHeight, equalBytes, successorPath } from '../types/index.js';
 import type { Height } from '../types/index.js';
 
+/** Changes of the validator set are read so many at a time. */
+const changesAtOnce = 16;
 /** A chunk of the state has about so many bytes of keys and values. */
 const chunkBytes = 512 * 1024;
 
@@ -18,6 +22,18 @@ export async function* serveBlocks(
     const block = await store.block(asHeight(height));
     if (block?.certificate === undefined) return;
     yield { headerBytes: block.headerBytes, certificate: block.certificate, envelopes: block.envelopes };
+  }
+}
+
+/** The changes of the validator set after an epoch, in order. */
+export async function* serveSetChanges(store: Store, knownEpoch: number): AsyncGenerator<ValidatorSetChange> {
+  const height = store.head()?.height;
+  if (height === undefined) return;
+  for (let known = knownEpoch; ;) {
+    const changes = await readSetChanges(store, height, known, changesAtOnce);
+    if (changes.length === 0) return;
+    yield* changes;
+    known += changes.length;
   }
 }
 

@@ -4,9 +4,10 @@
  * not run meanwhile: it votes on nothing. Until the copy is finished, the store that was there stays as it was.
  */
 import { rm } from 'node:fs/promises';
+import type { ValidatorSet } from '../codec/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { SignatureVerifier } from '../crypto/index.js';
-import type { PeerHandlers, PeerNetwork } from '../network/index.js';
+import type { PeerHandlers, PeerNetwork, PeerState } from '../network/index.js';
 import {
   adoptIncoming,
   openInstall,
@@ -17,11 +18,12 @@ import {
   type StateInstall,
   type Store,
 } from '../storage/index.js';
-import { copyState, verifyBlock, type Electorate } from '../sync/index.js';
+import { copyState, readSetChanges, verifyBlock, type Electorate } from '../sync/index.js';
 import type { Logger, Metrics } from '../telemetry/index.js';
-import { asHeight, faultyOf, QuaestorError } from '../types/index.js';
-import type { Height, ValidatorIndex } from '../types/index.js';
-import { readElectorates, type Electorates } from './electorate.js';
+import { asHeight, faultyOf, limits, QuaestorError } from '../types/index.js';
+import type { ChainId, Height, ValidatorIndex } from '../types/index.js';
+import type { EpochPeers } from './epoch-peers.js';
+import { FollowedSets } from './followed-sets.js';
 import type { Clock } from './ports.js';
 
 /** How long peers are given to say where they stand. */
@@ -34,11 +36,13 @@ const blockTimeoutMs = 30_000;
 
 export interface SnapshotOptions {
   readonly config: Pick<NodeConfig, 'dataDir' | 'storage' | 'sync' | 'validator'>;
-  readonly electorate: Electorate;
+  readonly chainId: ChainId;
+  /** What is known of validator sets; the changes since are fetched first. */
+  readonly sets: FollowedSets;
   readonly checkpointIntervalBlocks: number;
   readonly network: PeerNetwork;
-  /** Ids of the validators in order. */
-  readonly validators: readonly string[];
+  /** Tells the network of every set. */
+  readonly peers: EpochPeers;
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly log: Logger;
@@ -55,6 +59,7 @@ export interface SnapshotOptions {
 export async function fetchSnapshot(options: SnapshotOptions): Promise<boolean> {
   const { config, log, signal } = options;
   const folders = snapshotFolders(config.dataDir);
+  await followSets(options);
   const known = await knownHeight(options);
   if (known === undefined) {
     if (!signal.aborted) giveUp(log, 'too few validators say where they stand');
@@ -69,6 +74,8 @@ export async function fetchSnapshot(options: SnapshotOptions): Promise<boolean> 
       install = await openIncoming(options);
     }
     if (install.target === undefined) {
+      // Those that were met since may know more.
+      await followSets(options);
       const target = await chooseTarget(options, known);
       if (target === undefined) {
         giveUp(log, 'no validator gave the header of a recent checkpoint');
@@ -99,11 +106,11 @@ function giveUp(log: Logger, reason: string): void {
   log.warn({ code: 'SNAPSHOT_FAILED', reason }, `No snapshot could be fetched: ${reason}.`);
 }
 
-async function openIncoming({ config, electorate }: SnapshotOptions): Promise<StateInstall> {
+async function openIncoming({ config, chainId }: SnapshotOptions): Promise<StateInstall> {
   const opened = await openInstall({
     dir: snapshotFolders(config.dataDir).incoming,
     engine: config.storage.engine,
-    chainId: electorate.chainId,
+    chainId,
     validator: config.validator,
     createIfMissing: true,
   });
@@ -114,23 +121,74 @@ async function openIncoming({ config, electorate }: SnapshotOptions): Promise<St
 /** The height that at least one correct validator has, once enough have said where they stand. */
 async function knownHeight({
   network,
-  electorate,
+  peers,
+  sets,
   clock,
   signal,
 }: SnapshotOptions): Promise<Height | undefined> {
-  const faulty = faultyOf(electorate.validatorSet.validators.length);
+  const { validators } = sets.electorates().current;
+  const faulty = faultyOf(validators.length);
   const endMs = clock.monotonicMs() + meetingMs;
   while (clock.monotonicMs() < endMs && !signal.aborted) {
-    const heights = network
-      .peers()
+    const inForce = network.peers().filter(({ index }) => peers.placeOf(index) !== undefined);
+    const heights = inForce
       .flatMap(({ status }) => (status === undefined ? [] : [status.committedHeight]))
       .sort((left, right) => right - left);
     // All that answer soon are waited for, and f + 1 are enough.
-    const enough = heights.length > faulty && heights.length >= network.peers().length - faulty;
+    const enough = heights.length > faulty && heights.length >= inForce.length - faulty;
     if (enough) return heights[faulty];
     await sleep(clock, pollMs, signal);
   }
   return undefined;
+}
+
+/**
+ * Follows the changes of the validator set, from whoever is connected: what they give proves itself, and who holds some
+ * back is made up for by others. Whom the latest set has is connected with then.
+ */
+async function followSets(options: SnapshotOptions): Promise<void> {
+  const { sets, network, peers, clock, signal, log } = options;
+  const before = sets.epoch;
+  const asked = new Set<string>();
+  const endMs = clock.monotonicMs() + meetingMs;
+  while (!signal.aborted && !sets.full) {
+    const next = network.peers().find(({ index, status }) => {
+      return status !== undefined && !asked.has(`${index}/${sets.epoch}`);
+    });
+    if (next !== undefined) {
+      asked.add(`${next.index}/${sets.epoch}`);
+      await followSetsFrom(next, options);
+      peers.electorates(sets.electorates());
+    } else if (asked.size > 0 || clock.monotonicMs() >= endMs) break;
+    else await sleep(clock, pollMs, signal);
+  }
+  if (sets.epoch === before) return;
+  const { current } = sets.electorates();
+  const validators = current.validators.map(({ id }) => id);
+  log.info(
+    { epoch: current.epoch, height: current.activationHeight, validators },
+    `${sets.epoch - before} changes of the validator set were followed.`,
+  );
+}
+
+async function followSetsFrom(
+  { index, id }: Pick<PeerState, 'index' | 'id'>,
+  { sets, network, signal, log }: SnapshotOptions,
+): Promise<void> {
+  const request = { knownEpoch: sets.epoch, deadlineMs: blockTimeoutMs, signal };
+  try {
+    for await (const change of network.fetchSetChanges(index, request)) {
+      const followed = sets.follow(change);
+      if (!followed.ok) {
+        log.warn({ peer: id, detail: followed.error.message }, 'A validator gave false changes of the set.');
+        return;
+      }
+      if (sets.full) return;
+    }
+  } catch (error) {
+    if (!(error instanceof QuaestorError)) throw error;
+    log.info({ peer: id, detail: error.message }, 'A validator gave no changes of the validator set.');
+  }
 }
 
 /** Peers that have a block, those that said so last. */
@@ -143,28 +201,29 @@ function peersAt({ network }: SnapshotOptions, height: Height): readonly Validat
 
 /** The last checkpoint at or below a height, checked. */
 async function chooseTarget(options: SnapshotOptions, known: Height): Promise<SnapshotTarget | undefined> {
-  const { checkpointIntervalBlocks, network, electorate, verifier, signal, log, validators } = options;
+  const { checkpointIntervalBlocks, network, sets, verifier, signal, log, peers } = options;
   const height = asHeight(Math.floor(known / checkpointIntervalBlocks) * checkpointIntervalBlocks);
   if (height === 0) return undefined;
   for (const peer of peersAt(options, height)) {
     try {
       const request = { fromHeight: height, maxBlocks: 1, deadlineMs: blockTimeoutMs, signal };
       for await (const block of network.fetchBlocks(peer, request)) {
-        const checked = await verifyBlock(block, height, electorate, verifier);
+        const checked = await verifyBlock(block, height, sets.electorateAt(height), verifier);
         if (checked.ok) return targetOf({ ...checked.value, height });
-        log.warn({ peer: validators[peer], detail: checked.error }, 'A validator gave a false block.');
+        log.warn({ peer: peers.ids[peer], detail: checked.error }, 'A validator gave a false block.');
         break;
       }
     } catch (error) {
       if (!(error instanceof QuaestorError)) throw error;
-      log.info({ peer: validators[peer], detail: error.message }, 'A validator gave no block.');
+      log.info({ peer: peers.ids[peer], detail: error.message }, 'A validator gave no block.');
     }
   }
   return undefined;
 }
 
 async function copy(options: SnapshotOptions, install: StateInstall): Promise<boolean> {
-  const { network, clock, signal, log, metrics, validators } = options;
+  const { network, clock, signal, log, metrics } = options;
+  const { ids } = options.peers;
   const { target } = install;
   if (target === undefined) return false;
   const peers = peersAt(options, target.height);
@@ -174,7 +233,7 @@ async function copy(options: SnapshotOptions, install: StateInstall): Promise<bo
     {
       code: 'SNAPSHOT_STARTED',
       height: target.height,
-      peers: peers.map((peer) => validators[peer]),
+      peers: peers.map((peer) => ids[peer]),
       ...start,
     },
     `Copying the state of block ${target.height} from ${peers.length} validators` +
@@ -202,7 +261,7 @@ async function copy(options: SnapshotOptions, install: StateInstall): Promise<bo
     onFault: (peer, fault, detail) => {
       metrics.sync.failures.with({ reason: `snapshot_${fault}` }).inc();
       log.warn(
-        { code: 'SNAPSHOT_PEER_FAILED', peer: validators[peer], fault, detail },
+        { code: 'SNAPSHOT_PEER_FAILED', peer: ids[peer], fault, detail },
         'A validator did not give what was asked of the state.',
       );
     },
@@ -211,13 +270,21 @@ async function copy(options: SnapshotOptions, install: StateInstall): Promise<bo
   return end === 'complete';
 }
 
-/** The validators that this node knew last; undefined when it has no blocks. */
-export async function storedElectorates(
+/** The validator sets that this node knew last, proven again; that of the genesis when it has no blocks. */
+export async function storedSets(
   place: Pick<NodeConfig, 'dataDir' | 'validator'> & Pick<Electorate, 'chainId'>,
-): Promise<Electorates | undefined> {
+  genesisSet: ValidatorSet,
+): Promise<FollowedSets> {
+  const sets = new FollowedSets(place.chainId, genesisSet);
   const store = await openOld(place);
   try {
-    return store?.head() === undefined ? undefined : await readElectorates(store);
+    const head = store?.head();
+    if (store === undefined || head === undefined) return sets;
+    for (const change of await readSetChanges(store, head.height, 0, limits.maxValidatorSetChanges)) {
+      const followed = sets.follow(change);
+      if (!followed.ok) throw followed.error;
+    }
+    return sets;
   } finally {
     await store?.close();
   }
@@ -236,11 +303,12 @@ async function openOld({
 }
 
 /** What this node has said and seen before goes along: it must not contradict a vote. */
-async function finish({ config, electorate }: SnapshotOptions, install: StateInstall): Promise<void> {
-  const store = await openOld({ ...config, chainId: electorate.chainId });
+async function finish({ config, chainId, sets }: SnapshotOptions, install: StateInstall): Promise<void> {
+  const store = await openOld({ ...config, chainId });
   try {
     const [log, evidence] = await Promise.all([store?.readLog() ?? [], store?.evidence() ?? []]);
-    await install.finish({ log, evidence });
+    const headers = install.target === undefined ? [] : sets.headersBelow(install.target.height);
+    await install.finish({ log, evidence, headers });
   } finally {
     await store?.close();
   }
@@ -264,6 +332,7 @@ export async function withSnapshotNetwork<T>(
     onDisconnected: ignore,
     serveBlocks: nothing,
     serveState: nothing,
+    serveSetChanges: nothing,
   });
   try {
     await network.start();

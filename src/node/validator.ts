@@ -28,7 +28,7 @@ import { quorumOf } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { DiskWatch } from './disk-watch.js';
-import { electorateOf, readElectorates, signerIn, type Electorates, type Identity } from './electorate.js';
+import { readElectorates, signerIn, type Electorates, type Identity } from './electorate.js';
 import { EpochPeers } from './epoch-peers.js';
 import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
@@ -38,8 +38,8 @@ import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
 import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
-import { serveBlocks, serveState } from './serve-peers.js';
-import { fetchSnapshot, nothing, storedElectorates, withSnapshotNetwork } from './snapshot.js';
+import { serveBlocks, serveSetChanges, serveState } from './serve-peers.js';
+import { fetchSnapshot, nothing, storedSets, withSnapshotNetwork } from './snapshot.js';
 import { addressesOf, checkId, checkKeys, openSigners, readTls, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
@@ -163,17 +163,22 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   await settleFolders(config.dataDir);
   if (options.snapshot !== undefined) {
     const { signal, done } = options.snapshot;
-    const known = (await storedElectorates({ ...config, chainId })) ?? genesisElectorates;
-    const peers = peersOf(known);
+    const sets = await storedSets({ ...config, chainId }, genesisElectorates.current);
+    const peers = peersOf(sets.electorates());
     const installed = await withSnapshotNetwork(
-      (handlers) => openNetwork(peers, () => known, handlers),
+      (handlers) => {
+        const network = openNetwork(peers, () => sets.electorates(), handlers);
+        peers.use(network);
+        return network;
+      },
       (network) =>
         fetchSnapshot({
           config,
-          electorate: { chainId, ...electorateOf(known.current) },
+          chainId,
+          sets,
           checkpointIntervalBlocks: parameters.checkpointIntervalBlocks,
           network,
-          validators: peers.ids,
+          peers,
           verifier,
           clock,
           log,
@@ -207,10 +212,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const network = openNetwork(peers, () => link.replica?.driver.electorates ?? electorates, {
     onConsensus: (from, bytes) => link.replica?.driver.receiveConsensusOf(peers.ids[from] ?? '', bytes),
     onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
-    onStatus: (from, status) => {
-      const place = peers.placeOf(from);
-      if (place !== undefined) link.replica?.driver.receiveStatus(place, status);
-    },
+    onStatus: (from, status) => link.replica?.driver.receiveStatus(peers.replyTo(from), status),
     onFetchBodies: (from, digest, hashes) =>
       link.replica?.driver.serveBodies(peers.replyTo(from), digest, hashes),
     onBodies: (from, digest, hashes, envelopes) => {
@@ -229,6 +231,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     serveBlocks: (fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks),
     serveState: (height, from, until) =>
       link.replica === undefined ? nothing() : serveState(store, link.replica.tree, height, { from, until }),
+    serveSetChanges: (knownEpoch) => serveSetChanges(store, knownEpoch),
   });
   peers.use(network);
   const disk = new DiskWatch({

@@ -117,9 +117,11 @@ export class StateInstall {
     invariant(equalBytes(root, target.stateRoot), 'chunks that were proven make up the proven state');
     const batch = new WriteBatch();
     const { height, digest, headerBytes, certificate, stateRoot } = target;
-    writeKey.header(batch.begin(), height);
-    writeHeader(batch.value(), { height, digest, headerBytes, certificate });
-    batch.end();
+    for (const header of [...carried.headers, { height, digest, headerBytes, certificate }]) {
+      writeKey.header(batch.begin(), header.height);
+      writeHeader(batch.value(), header);
+      batch.end();
+    }
     writeKey.meta(batch.begin(), 'base');
     batch.value().u48(height);
     batch.end();

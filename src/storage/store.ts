@@ -145,9 +145,11 @@ export class KeyValueStore implements Store {
 
   async header(height: Height): Promise<StoredHeader | undefined> {
     this.#assertOpen();
-    if (!this.#isCommitted(height)) return undefined;
+    if (this.#head === undefined || height > this.#head.height) return undefined;
     const key = makeKey((out) => writeKey.header(out, height));
     const [header] = await this.#db.getMany([key]);
+    // Of the blocks below a copied state, only headers that prove something are kept.
+    if (header === undefined && height < this.base) return undefined;
     if (header === undefined) throw corruptEntry(key, 'an entry of a committed block is missing');
     return parsed(key, header, (body) => readHeader(height, body));
   }

@@ -108,6 +108,9 @@ export interface InstallChunk {
 export interface CarriedRecords {
   readonly log: readonly LogEntry[];
   readonly evidence: readonly { readonly key: string; readonly value: Uint8Array }[];
+  /** Headers below the target that stay readable though their blocks are not kept: those that prove changes of the
+   * validator set. */
+  readonly headers: readonly StoredHeader[];
 }
 
 export interface InstallProgress {

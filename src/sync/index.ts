@@ -3,6 +3,7 @@
  * It decides nothing about when to catch up, and neither executes nor stores what it brings.
  */
 export * from './planner.js';
+export * from './set-changes.js';
 export * from './runner.js';
 export * from './verify-block.js';
 export * from './copy-state.js';

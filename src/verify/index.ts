@@ -5,6 +5,7 @@
  */
 export { VerifyError, type VerifyErrorCode } from './errors.js';
 export {
+  trustFirstSet,
   trustGenesis,
   type ChainTrust,
   type SignatureCheckFunction,

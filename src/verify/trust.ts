@@ -34,7 +34,7 @@ export class ChainTrust {
   /** In order of height, without gaps. */
   readonly validatorSets: readonly TrustedValidatorSet[];
 
-  /** For `trustGenesis` and `withNextSet`. */
+  /** For `trustFirstSet` and `withNextSet`. */
   constructor(
     chainId: ChainId,
     validatorSets: readonly TrustedValidatorSet[],
@@ -89,9 +89,13 @@ export class ChainTrust {
  * one, decoded by `decodeGenesis` or encodable by `encodeGenesis`.
  */
 export function trustGenesis(genesis: Genesis, options: TrustOptions = {}): ChainTrust {
-  const set = firstValidatorSet(genesis.validators);
+  return trustFirstSet(chainIdOf(encodeGenesis(genesis)), firstValidatorSet(genesis.validators), options);
+}
+
+/** As `trustGenesis`, for who has kept no more of the genesis than the chain id and the first validator set. */
+export function trustFirstSet(chainId: ChainId, set: ValidatorSet, options: TrustOptions = {}): ChainTrust {
   return new ChainTrust(
-    chainIdOf(encodeGenesis(genesis)),
+    chainId,
     [{ set, hash: validatorSetHash(set), fromHeight: 0, toHeight: undefined }],
     options.checkSignature ?? verifyZip215,
     options.genesisDigest,

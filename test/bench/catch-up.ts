@@ -147,7 +147,7 @@ const copied = await seconds(async () => {
     clock: systemClock,
   });
   if (end !== 'complete') throw new Error(end);
-  await install.finish({ log: [], evidence: [] });
+  await install.finish({ log: [], evidence: [], headers: [] });
 });
 const times = (value: number, of: number): string =>
   `${value.toFixed(2)} s (${(value / of).toFixed(2)} times)`;

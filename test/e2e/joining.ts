@@ -19,12 +19,14 @@ const hosts = [
 /** The member that runs a validator. */
 export const memberOf = (index: number): string => hosts[index % hosts.length]!;
 
-/** Makes the folder of a validator that the genesis does not have; it is told where so many founders are. */
+/** Makes the folder of a validator that the genesis does not have; it is told where so many founders are. Its ports are
+ * those of the place `offset` in the network's range. */
 export async function prepareJoining(
   networkDir: string,
   network: string,
   founders: number,
   index: number,
+  offset: number,
   ports: ValidatorPorts,
 ): Promise<ValidatorPlace> {
   const id = `validator-${index + 1}`;
@@ -46,7 +48,7 @@ export async function prepareJoining(
   await copyFile(join(authority, 'ca.pem'), join(dir, 'tls', 'ca.pem'));
   await copyFile(join(networkDir, 'genesis.yaml'), join(dir, 'genesis.yaml'));
   const peers = Array.from({ length: founders }, (_, founder) => {
-    const port = ports.peer - 10 * (index - founder);
+    const port = ports.peer - 10 * (offset - founder);
     return `  - { validator: validator-${founder + 1}, address: "127.0.0.1:${port}" }`;
   });
   const config = join(dir, 'validator.yaml');

@@ -101,9 +101,10 @@ export class TestNetwork {
       if (!genesis.ok) throw genesis.error;
       const joiners: ValidatorPlace[] = [];
       for (let index = count; index < count + joining; index++) {
-        const first = base + 10 * (index + observers + 1);
+        const offset = index + observers;
+        const first = base + 10 * (offset + 1);
         const ports = { peer: first, client: first + 1, admin: first + 2, http: first + 3 };
-        joiners.push(await prepareJoining(join(dir, 'network'), genesis.value.network, count, index, ports));
+        joiners.push(await prepareJoining(join(dir, 'network'), genesis.value.network, count, index, offset, ports));
       }
       return new TestNetwork(dir, document, joiners, genesis.value, claim, options.environment ?? {});
     } catch (error) {

@@ -32,7 +32,12 @@ const at = (index: number): ValidatorProcess => network.validators[index]!;
 const idOf = (index: number): string => `validator-${index + 1}`;
 
 beforeAll(async () => {
-  network = await TestNetwork.create({ validators: founders.length, joining: joiners.length });
+  network = await TestNetwork.create({
+    validators: founders.length,
+    joining: joiners.length,
+    observers: isLong ? 0 : 1,
+    world: (text) => text.replace('checkpointIntervalBlocks: 100', 'checkpointIntervalBlocks: 10'),
+  });
   governance = new Governance(network);
   for (const index of founders) at(index).start();
   await Promise.all(founders.map((index) => at(index).ready()));
@@ -93,6 +98,31 @@ async function follow(indexes: readonly number[]): Promise<void> {
   // They follow before anybody has decided about them.
   for (const index of indexes) await caughtUp(index);
   for (const index of indexes) expect(await at(index).metric('quaestor_consensus_is_validator')).toBe(0);
+}
+
+/**
+ * Starts an observer that knows the genesis, whose validators have all left, and the address of one of today's: it follows
+ * the changes by their proofs, copies the state, and can prove all of it to others.
+ */
+async function observeFromGenesis(): Promise<void> {
+  const observer = network.observers[0]!;
+  const text = await readFile(observer.config, 'utf8');
+  const present = `  - { validator: ${at(1).id}, address: "127.0.0.1:${at(1).ports.peer}" }\n`;
+  await writeFile(observer.config, text.replace(/peers:\n( {2}- .*\n)+/, (peers) => peers + present));
+  await at(0).stop();
+  observer.start({ environment: { QUAESTOR_SYNC_SNAPSHOT_THRESHOLD: '20' } });
+  await eventually('it has a copy of the state', () => /is installed; blocks below/.test(observer.logTail(2000)));
+  await observer.ready();
+  const client = network.connect({
+    ...network.clientOptions(await network.operatorTls()),
+    validators: [{ id: observer.id, address: observer.clientAddress }],
+  });
+  const { current, changes } = await client.getValidators();
+  expect(current.validators.map(({ id }) => id)).toEqual([idOf(1), idOf(2)]);
+  expect(changes).toHaveLength(2);
+  await observer.stop();
+  at(0).start();
+  await at(0).ready();
 }
 
 describe('validators of a real network', () => {
@@ -156,6 +186,7 @@ describe('validators of a real network', () => {
         epoch = 4;
       }
 
+      if (!isLong) await observeFromGenesis();
       await load.stop();
       expect(load.problems).toEqual([]);
       await network.agreed();

@@ -18,7 +18,7 @@ import type {
   TlsMaterial,
 } from '../../src/network/index.js';
 import { createPeerNetwork } from '../../src/network/index.js';
-import type { PeerStatus } from '../../src/codec/model.js';
+import type { PeerStatus, ValidatorSetChange } from '../../src/codec/model.js';
 import {
   asChainId,
   asPublicKey,
@@ -258,6 +258,12 @@ export function recordingHandlers(records: Records, own: Partial<PeerHandlers>):
       own.serveBlocks?.bind(own) ??
       // eslint-disable-next-line @typescript-eslint/require-await
       async function* (): AsyncGenerator<FetchedBlock> {
+        yield* [];
+      },
+    serveSetChanges:
+      own.serveSetChanges?.bind(own) ??
+      // eslint-disable-next-line @typescript-eslint/require-await
+      async function* (): AsyncGenerator<ValidatorSetChange> {
         yield* [];
       },
     serveState:

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FetchedBlock, PeerValidator } from '../../../src/network/index.js';
-import { asHeight, asView } from '../../../src/types/index.js';
+import { asHeight, asView, type PublicKey } from '../../../src/types/index.js';
 import { certifiedChain } from '../../helpers/certified-chain.js';
 import { eventually } from '../../helpers/eventually.js';
 import {
@@ -119,7 +119,8 @@ describe('the key of a validator', () => {
     await consortium.allConnected();
     const next = makeSigner();
     const [zero, one] = consortium.validators as [PeerValidator, PeerValidator];
-    const withKeys = (publicKey: PeerValidator['publicKey'], ...otherKeys: PeerValidator['publicKey'][]) => ({
+    const held = consortium.node(1).signer.publicKey;
+    const withKeys = (publicKey: PublicKey, ...otherKeys: PublicKey[]) => ({
       id: one.id,
       index: one.index,
       address: one.address,
@@ -128,7 +129,7 @@ describe('the key of a validator', () => {
     });
     const { network, records } = consortium.node(0);
     // Decided: the link stays.
-    network.setValidators([zero, withKeys(next.publicKey, one.publicKey)]);
+    network.setValidators([zero, withKeys(next.publicKey, held)]);
     expect(network.connected()).toEqual([1]);
     await consortium.node(1).restart({ signer: next });
     await consortium.allConnected();

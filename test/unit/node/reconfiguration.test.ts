@@ -4,9 +4,9 @@ import { decodeBlockHeader, decodeValidatorSet, type ValidatorSet } from '../../
 import { validatorSetHash } from '../../../src/crypto/index.js';
 import { stateKeys } from '../../../src/ledger/index.js';
 import { MemoryDisk } from '../../../src/storage/index.js';
-import { asAmount, asHeight, equalBytes, quorumOf, toHex } from '../../../src/types/index.js';
+import { asAmount, asHeight, equalBytes, limits, quorumOf, toHex } from '../../../src/types/index.js';
 import { followSetChanges, trustGenesis } from '../../../src/verify/index.js';
-import { readSetChanges } from '../../../src/node/set-changes.js';
+import { readSetChanges } from '../../../src/sync/index.js';
 import { startDriverNet, testSettings, type TestReplica } from '../../helpers/driver-net.js';
 import { testGenesis, testKey, type TestKey } from '../../helpers/fake-ledger.js';
 import { changeOperations, signedByAlpha } from '../../helpers/governance.js';
@@ -147,7 +147,9 @@ async function audit(replica: TestReplica): Promise<number> {
   const followed = followSetChanges(trustGenesis(genesis), changes);
   if (!followed.ok) throw followed.error;
   // What the node itself gives out with evidence.
-  expect(await readSetChanges(replica.store)).toEqual(changes);
+  expect(
+    await readSetChanges(replica.store, replica.store.head()!.height, 0, limits.maxValidatorSetChanges),
+  ).toEqual(changes);
   const latest = followed.value.validatorSets.at(-1)!;
   expect(equalBytes(latest.hash, hash)).toBe(true);
   return changes.length;

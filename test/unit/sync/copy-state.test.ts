@@ -103,7 +103,7 @@ async function placeOf(engine: StorageEngine | 'memory', genesis: Genesis): Prom
 
 const peers = [0, 1, 2].map(asValidatorIndex);
 const limits = { minShunMs: 1 };
-const carried = { log: [], evidence: [] };
+const carried = { log: [], evidence: [], headers: [] };
 
 async function targetAt(store: Store) {
   return targetOf((await store.header(height))!);
@@ -128,7 +128,9 @@ describe.each(['memory', 'leveldb', 'rocksdb'] as const)('a copy of a state (%s)
       { name: 'vote/commit', height: asHeight(5), value: Uint8Array.of(2) },
       { name: 'vote/commit', height: asHeight(7), value: Uint8Array.of(3) },
     ];
-    await install.finish({ log, evidence: [{ key: 'proof', value: Uint8Array.of(4) }] });
+    const proving = (await full.header(asHeight(2)))!;
+    const evidence = [{ key: 'proof', value: Uint8Array.of(4) }];
+    await install.finish({ log, evidence, headers: [proving] });
     await install.close();
 
     const copy = opened(await place.store());
@@ -146,6 +148,9 @@ describe.each(['memory', 'leveldb', 'rocksdb'] as const)('a copy of a state (%s)
     expect(await copy.stateRange(all)).toEqual(await full.stateRange(all));
     expect(await copy.block(height)).toBeUndefined();
     expect(await copy.header(asHeight(height - 1))).toBeUndefined();
+    // What proves a change of the validator set stays, without its block.
+    expect(await copy.header(asHeight(2))).toEqual(proving);
+    expect(await copy.block(asHeight(2))).toBeUndefined();
 
     const tree = new StateTree({ maxBytes: 1_000_000 });
     const proofs = async (from: Store) =>
