@@ -104,7 +104,9 @@ export class TestNetwork {
         const offset = index + observers;
         const first = base + 10 * (offset + 1);
         const ports = { peer: first, client: first + 1, admin: first + 2, http: first + 3 };
-        joiners.push(await prepareJoining(join(dir, 'network'), genesis.value.network, count, index, offset, ports));
+        joiners.push(
+          await prepareJoining(join(dir, 'network'), genesis.value.network, count, index, offset, ports),
+        );
       }
       return new TestNetwork(dir, document, joiners, genesis.value, claim, options.environment ?? {});
     } catch (error) {

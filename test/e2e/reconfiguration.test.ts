@@ -108,10 +108,15 @@ async function observeFromGenesis(): Promise<void> {
   const observer = network.observers[0]!;
   const text = await readFile(observer.config, 'utf8');
   const present = `  - { validator: ${at(1).id}, address: "127.0.0.1:${at(1).ports.peer}" }\n`;
-  await writeFile(observer.config, text.replace(/peers:\n( {2}- .*\n)+/, (peers) => peers + present));
+  await writeFile(
+    observer.config,
+    text.replace(/peers:\n( {2}- .*\n)+/, (peers) => peers + present),
+  );
   await at(0).stop();
   observer.start({ environment: { QUAESTOR_SYNC_SNAPSHOT_THRESHOLD: '20' } });
-  await eventually('it has a copy of the state', () => /is installed; blocks below/.test(observer.logTail(2000)));
+  await eventually('it has a copy of the state', () =>
+    /is installed; blocks below/.test(observer.logTail(2000)),
+  );
   await observer.ready();
   const client = network.connect({
     ...network.clientOptions(await network.operatorTls()),
