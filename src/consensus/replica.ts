@@ -11,7 +11,7 @@ import { handsOver, learnBlock, maxCertifiedAhead, type KnownBlock, type Replica
 import { receiveStatus } from './status.js';
 import { heardFrom, overdue, setDemand, timerFired, updateTimers } from './timers.js';
 import type { ConsensusConfig, ConsensusEffect, ConsensusEvent, RestoredState } from './types.js';
-import { receiveNewView, receiveViewChange, tryNewView } from './view-change.js';
+import { handOver, receiveNewView, receiveViewChange, tryNewView } from './view-change.js';
 import { advance, receiveVote } from './voting.js';
 
 /** A replica and what the driver is to do next. */
@@ -89,6 +89,9 @@ function handle(state: ReplicaState, out: Outbox, event: ConsensusEvent): Replic
       return state;
     case 'overdue':
       overdue(state, out);
+      return state;
+    case 'handOver':
+      handOver(state, out);
       return state;
     case 'timer':
       timerFired(state, out, event.timer);

@@ -142,6 +142,8 @@ export type ConsensusEvent =
   /** A transaction waits longer than the network's bound although blocks may be committed: censorship, or overload.
    * Said again, at least once a `primarySilenceMs`, for as long as it is so. */
   | { readonly kind: 'overdue' }
+  /** This replica is about to stop: if it is the primary, it gives the view up, so that nobody has to wait for a timer. */
+  | { readonly kind: 'handOver' }
   | { readonly kind: 'timer'; readonly timer: TimerId };
 
 /** What a replica says; the driver signs it, sends it, and gives it back as a `message` event from self. */

@@ -39,6 +39,7 @@ export type ViewChangeCause =
   | 'equivocation'
   | 'invalidNewView'
   | 'overdue'
+  | 'handedOver'
   | 'joined'
   | 'restored';
 
@@ -60,6 +61,12 @@ export function startViewChange(
   out.persist({ kind: 'view', epoch: epochOf(state), view: state.view, changing: true });
   out.emit({ kind: 'cast', statement: { kind: 'viewChange', body: viewChangeBody(state) } });
   out.notice({ kind: 'viewChangeStarted', view: state.view, cause });
+}
+
+/** Gives the view up if this replica is its primary; the others follow at once. */
+export function handOver(state: ReplicaState, out: Outbox): void {
+  if (state.changing || primaryOf(state, state.view) !== state.config.self) return;
+  startViewChange(state, out, state.view + 1, 'handedOver');
 }
 
 /** Own view-change for the current view: the last final block, and every prepared certificate above it. */
@@ -118,6 +125,12 @@ export function receiveViewChange(
   if (view < state.view || (view === state.view && !state.changing)) {
     helpWithView(state, out, validator);
     if (view < state.view) out.ignored('viewChange', 'staleView', from);
+    return;
+  }
+  // The primary itself gives the view up: nothing more is to come in it, so there is nothing to wait for. A faulty one
+  // can make the others leave its own views only, as it can by proposing nonsense.
+  if (!state.changing && view === state.view + 1 && validator === primaryOf(state, state.view)) {
+    startViewChange(state, out, view, 'handedOver');
     return;
   }
   joinOthers(state, out);

@@ -58,6 +58,59 @@ describe('view change', () => {
     expect(new Set(net.heights())).toEqual(new Set([2]));
   });
 
+  it.each([2, 3, 4, 7])(
+    'follows a primary that hands over at once, among %i replicas, without any timer',
+    (n) => {
+      const net = new TestNet({ n });
+      net.commitBlock();
+      const { view } = net.replica(0).state;
+      expect(view).toBe(0);
+      net.replica(0).give({ kind: 'handOver' });
+      net.deliver();
+      expect(new Set(net.views())).toEqual(new Set(['1']));
+      net.commitBlock(1);
+      expect(new Set(net.heights())).toEqual(new Set([2]));
+    },
+  );
+
+  it('keeps what is under way when the primary hands over', () => {
+    const net = new TestNet({ n: 4, window: 4 });
+    const blocks = [0, 1].map(() => net.replica(0).propose());
+    net.deliver(not(ofKind('commit')));
+    net.replica(0).give({ kind: 'handOver' });
+    net.deliver();
+    expect(new Set(net.views())).toEqual(new Set(['1']));
+    expect(agreed(net, 0, 1, 2, 3)).toEqual(blocks.map(({ digest }) => toHex(digest)));
+  });
+
+  it('does not follow a replica that is not the primary, nor the primary to a view beyond the next', () => {
+    const net = new TestNet({ n: 4 });
+    net.commitBlock();
+    net.replica(1).give({ kind: 'handOver' });
+    net.deliver();
+    expect(new Set(net.views())).toEqual(new Set(['0']));
+    for (const [observer, validator, view] of [
+      [2, 3, 1],
+      [3, 0, 2],
+    ] as const) {
+      const message = say(net.config, validator, viewChangeStatement(net.config, validator, view));
+      net.replica(observer).receive(net.replica(validator).index, message);
+      expect(net.views()[observer]).toBe('0');
+    }
+  });
+
+  it('is not led past another primary by one that hands over again and again', () => {
+    const net = new TestNet({ n: 4 });
+    for (const view of [1, 2, 3]) {
+      const message = say(net.config, 0, viewChangeStatement(net.config, 0, view));
+      for (const index of [1, 2, 3]) net.replica(index).receive(net.replica(0).index, message);
+    }
+    net.deliver(within(1, 2, 3));
+    expect(net.views().slice(1)).toEqual(['1', '1', '1']);
+    net.commitBlock(1);
+    expect(net.heights().slice(1)).toEqual([1, 1, 1]);
+  });
+
   it('keeps pipelined blocks that a single replica has committed (window above 1)', () => {
     const net = new TestNet({ n: 4, window: 4 });
     const blocks = [0, 1, 2].map(() => net.replica(0).propose());
