@@ -180,6 +180,24 @@ export interface AdminPort {
   /** Proofs of equivocation in keeping, canonical, in order of height, view, phase and validator, and the canonical
    * ValidatorSetChanges that say who was a member of which set. */
   evidence(): Promise<{ readonly evidence: readonly Uint8Array[]; readonly setChanges: Uint8Array }>;
+  mempool(): {
+    readonly pending: number;
+    readonly inFlight: number;
+    readonly bytes: number;
+    readonly members: number;
+    readonly oldestAgeMs: number;
+    readonly awaited: number;
+  };
+  /** Takes nothing from clients any more and hands over whenever this is the primary; resolves with the primary. */
+  drain(): Promise<{ readonly primary: string; readonly handedOver: boolean }>;
+  /** Ends a drain; whether there was one. */
+  resume(): boolean;
+  /** Makes another validator the primary; undefined when this one is not. */
+  handOver(): Promise<string | undefined>;
+  /** What is known of this node, without secrets or payloads, as JSON. */
+  diagnosis(): Promise<string>;
+  /** Keeps a record of what an operator did. Rejects when it can't be written. */
+  audit(entry: { readonly operator: string; readonly act: string; readonly detail: string }): Promise<void>;
   /** Sets the level and gives the one before. */
   setLogLevel(level: LogLevel): LogLevel;
 }

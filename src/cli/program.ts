@@ -55,6 +55,11 @@ const commands: readonly {
     load: async () => (await import('./commands/status.js')).statusCommand(),
   },
   {
+    name: 'admin',
+    summary: 'inspect and steer one running node',
+    load: async () => (await import('./commands/admin.js')).adminCommand(),
+  },
+  {
     name: 'validators',
     summary: 'who validates; propose, approve and withdraw changes',
     load: async () => (await import('./commands/validators.js')).validatorsCommand(),

@@ -174,6 +174,11 @@ const failures = {
     retry: 'elsewhere',
     meaning: 'The node no longer keeps the state or block of that height.',
   },
+  NOT_PRIMARY: {
+    code: status.FAILED_PRECONDITION,
+    retry: 'never',
+    meaning: 'An operator asked a node to hand over that is not the primary.',
+  },
   TOO_MANY_STREAMS: {
     code: status.RESOURCE_EXHAUSTED,
     retry: 'later',

@@ -28,13 +28,16 @@ export interface NodeViewOptions {
   readonly behind?: () => void;
 }
 
+/** What the view alone answers of an operator's questions. */
+type NodeInspection = Pick<AdminPort, 'nodeInfo' | 'peers' | 'consensusState' | 'evidence' | 'setLogLevel'>;
+
 /** Stands for the index of a node that does not validate, which has none. */
 const noIndex = 0xffff_ffff;
 /** How long a validator that starts is given to connect before it says that a quorum is missing. */
 const connectingMs = 5000;
 
 /** What a running validator says of itself to clients, operators, probes and Prometheus. */
-export class NodeView implements AdminPort {
+export class NodeView implements NodeInspection {
   readonly #options: NodeViewOptions;
   readonly #startedMs: number;
   #hadQuorum: boolean | undefined;

@@ -6,7 +6,7 @@ import { systemClock } from './clock.js';
 import { readGenesis } from './genesis-source.js';
 import { startValidator, type RunningValidator, type ValidatorOptions } from './validator.js';
 
-export type RunOptions = Pick<ValidatorOptions, 'config' | 'log' | 'version'>;
+export type RunOptions = Pick<ValidatorOptions, 'config' | 'log' | 'version' | 'recentLines'>;
 
 /** After a copy that failed, the node goes on with blocks for so long before it tries again. */
 const retryMs = 10 * 60_000;
@@ -41,7 +41,7 @@ class Node implements RunningValidator {
   }
 
   async start(snapshot?: ValidatorOptions['snapshot']): Promise<void> {
-    const { config, log, version } = this.#options;
+    const { config, log, version, recentLines } = this.#options;
     await settleFolders(config.dataDir);
     const task = {
       genesisFile: config.network.genesisFile,
@@ -56,6 +56,7 @@ class Node implements RunningValidator {
       version,
       genesis,
       behind: () => this.#behind(),
+      ...(recentLines === undefined ? {} : { recentLines }),
       ...(snapshot === undefined ? {} : { snapshot }),
     });
     this.#current = current;

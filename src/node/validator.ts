@@ -33,6 +33,7 @@ import { EpochPeers } from './epoch-peers.js';
 import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
 import { showLimits } from './limits-shown.js';
+import { NodeAdmin } from './node-admin.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
@@ -50,6 +51,8 @@ export interface ValidatorOptions {
   readonly version: string;
   /** The others are so many blocks ahead that a snapshot would be quicker (`sync.snapshotThreshold`). */
   readonly behind?: () => void;
+  /** The last lines of the log, oldest first; default none. */
+  readonly recentLines?: () => readonly string[];
   /** Copy a snapshot before the replica starts. */
   readonly snapshot?: {
     /** Gives the copy up; what is copied stays for the next attempt. */
@@ -119,6 +122,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const failed = new Promise<string>((resolve) => (fail = resolve));
 
   const view: { current?: NodeView } = {};
+  const admins: { current?: NodeAdmin } = {};
   const healthPort: HealthPort = {
     live: () => health.live(),
     ready: () => view.current?.ready() ?? health.ready(),
@@ -257,6 +261,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       view.current?.refreshHealth();
       certificates.look();
       void disk.look();
+      admins.current?.drained.look();
     },
     halted: (reason) => {
       health.update({ halted: reason, failure: reason });
@@ -290,6 +295,17 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     ...(options.behind === undefined ? {} : { behind: options.behind }),
   });
   view.current = nodeView;
+  const admin = new NodeAdmin({
+    config,
+    view: nodeView,
+    replica,
+    clock,
+    health,
+    metrics,
+    log,
+    recentLines: options.recentLines ?? (() => []),
+  });
+  admins.current = admin;
   metrics.beforeScrape(() => nodeView.refreshMetrics());
   reads.current = new NodeReads({ store, tree, status: () => nodeView.status() });
   parts.add(() => driver.stop());
@@ -323,7 +339,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const adminServer = await startAdminServer({
     ...surface,
     address: formatAddress(config.listen.admin),
-    admin: nodeView,
+    admin,
   });
   parts.add(() => adminServer.close());
   log.info({ code: 'LISTENING', surface: 'client', port: ledgerServer.port }, 'Listening for clients.');
@@ -351,11 +367,12 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       certificates.use('client', newClientTls.expiryMs);
       log.info({ code: 'CERTIFICATE_RELOADED' }, 'New certificates are used for new connections.');
     },
-    stop() {
+    async stop() {
+      await admin.drained.begin();
       health.update({ stopping: true });
       // Connections that this node ends are no lost quorum.
       delete view.current;
-      return parts.close();
+      await parts.close();
     },
   };
 }

@@ -2,6 +2,8 @@
 export interface HealthInputs {
   /** Start-up is over: store open, state loaded, ports listening. */
   readonly started: boolean;
+  /** An operator has it prepared for a stop. */
+  readonly draining: boolean;
   /** The node is shutting down. */
   readonly stopping: boolean;
   /** Why the node stopped working for good, for example a store that cannot be written. */
@@ -34,6 +36,7 @@ export class HealthState {
   readonly #lagBlocks: number;
   #inputs: HealthInputs = {
     started: false,
+    draining: false,
     stopping: false,
     failure: undefined,
     halted: undefined,
@@ -72,6 +75,7 @@ export class HealthState {
       reasons.push(`The node copies the state of a recent block: ${percent} % are here.`);
     } else if (!now.started) reasons.push('The node is starting.');
     else {
+      if (now.draining) reasons.push('The node is drained for maintenance.');
       if (!now.signerReady) reasons.push('The validator key cannot be used.');
       if (behind > this.#lagBlocks) {
         reasons.push(`The node is ${behind} blocks behind (${now.height} of ${now.knownHeight}).`);

@@ -73,6 +73,17 @@ export const logCodes = {
     meaning:
       'This validator stopped voting for good because safety is at stake. Keep its store for analysis.',
   },
+  DRAIN_STARTED: {
+    level: 'info',
+    meaning:
+      'An operator has the node prepared for a stop: it takes nothing from clients and is no primary for long.',
+  },
+  DRAIN_ENDED: { level: 'info', meaning: 'An operator ended a drain: the node takes transactions again.' },
+  ADMIN_ACT: {
+    level: 'info',
+    meaning:
+      'An operator changed something by the admin service: who, what. Also in admin-audit.jsonl in the data folder.',
+  },
   STATE_DIVERGED: {
     level: 'error',
     meaning: 'Own execution gave another result than a certified block: first differing transaction and key.',

@@ -51,9 +51,14 @@ const secretFields = [
 /** Longest bytes that are written out. */
 const maxHexBytes = 64;
 
+/** Where lines go by default. */
+export function standardOutput(): LineSink {
+  return pino.destination({ fd: 1, sync: true });
+}
+
 /** Makes the logger of a process. */
 export function createLogger(options: LoggerOptions): Logger {
-  const sink = options.sink ?? pino.destination({ fd: 1, sync: true });
+  const sink = options.sink ?? standardOutput();
   const root = pino(
     {
       level: options.level,

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { loadNodeConfig, type NodeConfig } from '../../config/index.js';
 import type { RunningValidator } from '../../node/validator.js';
-import { createLogger, type Logger } from '../../telemetry/index.js';
+import { createLogger, RecentLines, standardOutput, type Logger } from '../../telemetry/index.js';
 import { QuaestorError } from '../../types/index.js';
 import { define } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
@@ -55,18 +55,21 @@ async function launch(
   const loaded = await loadNodeConfig(file, environment);
   if (!loaded.ok) throw loaded.error;
   const config = loaded.value;
-  const log = createLogger({ ...config.log, fields: { validator: config.validator } });
+  const recent = new RecentLines(standardOutput());
+  const log = createLogger({ ...config.log, fields: { validator: config.validator }, sink: recent });
   for (const warning of config.warnings) log.warn({ code: 'CONFIG_WARNING' }, warning);
   const version = softwareVersion();
   log.info({ code: 'NODE_STARTING', version, pid: process.pid, config: config.file }, 'Starting.');
   const failed = defects(log);
   // Here, so that the help need not load a node.
   const { runNode } = await import('../../node/run.js');
-  const validator = await runNode({ config, log, version }).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
-    throw error;
-  });
+  const validator = await runNode({ config, log, version, recentLines: () => recent.list() }).catch(
+    (error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error({ code: 'NODE_FAILED', reason }, 'This validator could not start.');
+      throw error;
+    },
+  );
   return { validator, config, log, failed };
 }
 

@@ -23,6 +23,8 @@ afterEach(async () => {
 
 describe('AdminService', () => {
   let level: LogLevel = 'info';
+  let diskIsFull = false;
+  const audited: Parameters<AdminPort['audit']>[0][] = [];
   const admin: AdminPort = {
     nodeInfo: () => ({
       version: '1',
@@ -59,6 +61,16 @@ describe('AdminService', () => {
         evidence: [new Uint8Array([1, 2]), new Uint8Array([3])],
         setChanges: new Uint8Array([4]),
       }),
+    mempool: () => ({ pending: 1, inFlight: 2, bytes: 3, members: 1, oldestAgeMs: 4, awaited: 1 }),
+    drain: () => Promise.resolve({ primary: 'v1', handedOver: true }),
+    resume: () => true,
+    handOver: () => Promise.resolve(undefined),
+    diagnosis: () => Promise.resolve('{}'),
+    audit: (entry) => {
+      if (diskIsFull) return Promise.reject(new Error('no space left'));
+      audited.push(entry);
+      return Promise.resolve();
+    },
     setLogLevel: (next) => {
       const previous = level;
       level = next;
@@ -131,6 +143,24 @@ describe('AdminService', () => {
     expect(level).toBe('debug');
     const { error, info } = await call('operator', 'setLogLevel', { level: 'loud' });
     expect([error!.code, info!.metadata]).toEqual([status.INVALID_ARGUMENT, { field: 'level' }]);
+  });
+
+  it('shows the mempool, drains, and says when there is nothing to hand over', async () => {
+    expect((await call('operator', 'getMempool', {})).response).toMatchObject({ pending: 1, awaited: 1 });
+    expect((await call('operator', 'drain', {})).response).toEqual({ primary: 'v1', handedOver: true });
+    expect((await call('operator', 'resume', {})).response).toEqual({ wasDrained: true });
+    expect((await call('operator', 'handOver', {})).info!.reason).toBe('NOT_PRIMARY');
+  });
+
+  it('records an act before it is done, and does nothing that it could not record', async () => {
+    audited.length = 0;
+    await call('operator', 'setLogLevel', { level: 'warn' });
+    expect(audited).toEqual([{ operator: 'olga', act: 'SetLogLevel', detail: '{"level":"warn"}' }]);
+    diskIsFull = true;
+    const { error } = await call('operator', 'setLogLevel', { level: 'error' });
+    diskIsFull = false;
+    expect(error!.code).toBe(status.INTERNAL);
+    expect(level).toBe('warn');
   });
 
   it('refuses everybody else', async () => {
