@@ -137,12 +137,12 @@ describe('submit', () => {
 
   it('throws NoQuorumError at the deadline without a quorum; the same transaction is final when it is back', async () => {
     await start(4);
-    const client = await connect({ attemptTimeoutMs: 100 });
+    const client = await connect({ attemptTimeoutMs: 400 });
     chain.held = true;
     for (const { node } of servers) node.quorum = false;
     await Promise.all(servers.slice(2).map(({ server }) => server.close(0)));
     const transaction = await signedTransfer(chain);
-    const failure = await client.submit(transaction, { timeoutMs: 600 }).catch((error: unknown) => error);
+    const failure = await client.submit(transaction, { timeoutMs: 2500 }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(NoQuorumError);
     expect(failure).toMatchObject({ code: 'NO_QUORUM', txId: transaction.txId });
     expect((failure as Error).message).toMatch(/no quorum.*may still commit/);
