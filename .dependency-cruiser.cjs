@@ -3,6 +3,7 @@ const layers = [
   'cli',
   'explorer',
   'node',
+  'signer',
   'api',
   'client',
   'payments',

@@ -144,7 +144,7 @@ function prepare() {
     () => run('npm', ['ci', '--no-audit', '--no-fund']),
   );
   once('node_modules/.quaestor-wire', ['proto'], ['src/codec/wire'], 'Generating wire types', () => {
-    const protos = ['ledger', 'admin', 'peer'].flatMap((area) =>
+    const protos = ['ledger', 'admin', 'peer', 'signer'].flatMap((area) =>
       readdirSync(join(root, 'proto/quaestor', area, 'v1'))
         .filter((name) => name.endsWith('.proto'))
         .map((name) => `quaestor/${area}/v1/${name}`),

@@ -240,9 +240,9 @@ export const connectionLimits: ConnectionCapLimits = {
 
 /** Bounds the connections of a server that has just begun to listen. grpc-js has no option for it and hands its HTTP/2
  * servers to nobody, so this reaches for them; a test notices when a later version keeps them elsewhere. */
-function capConnections(server: Server): void {
+export function capConnections(server: Server, bounds = connectionLimits): void {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<TlsServer, unknown> };
-  const cap = new ConnectionCap(connectionLimits);
+  const cap = new ConnectionCap(bounds);
   for (const listening of http2Servers?.keys() ?? []) cap.watch(listening);
 }
 

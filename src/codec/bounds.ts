@@ -14,6 +14,10 @@ export const bounds = {
   maxViewChangeBytes: 320 * 1024,
   /** A NewView: a quorum of view-changes of 64 validators. */
   maxNewViewBytes: limits.maxPeerMessageBytes - 1024,
+  /** A request to a signer: a NewView, or a certificate with some hundred changes of the validator set. */
+  maxSignRequestBytes: limits.maxPeerMessageBytes,
+  /** A signer's answer: a refusal with its sentence at most. */
+  maxSignResponseBytes: 2 * 1024,
   /** Most hashes of an audit path: more leaves than any block has. */
   maxAuditPath: 32,
   /** Most siblings of a state path: bits of a SHA-256. */

@@ -81,3 +81,4 @@ export {
   encodeSignedViewChange,
   encodeViewChange,
 } from './view-change.js';
+export { decodeSignRequest, decodeSignResponse, encodeSignRequest, encodeSignResponse } from './signer.js';

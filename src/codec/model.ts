@@ -415,3 +415,46 @@ export interface PeerStatus {
   readonly committedHeight: Height;
   readonly stableCheckpointHeight: Height;
 }
+
+// ---- signer/v1/signer_service.proto ----
+
+/** What the proof of a handshake between validators signs; each part has 32 bytes. */
+export interface HelloStatement {
+  readonly chainId: ChainId;
+  readonly nonceReceived: Uint8Array;
+  readonly nonceSent: Uint8Array;
+  readonly signerFingerprint: Uint8Array;
+  readonly receiverFingerprint: Uint8Array;
+}
+export interface Finality {
+  readonly setChanges: readonly ValidatorSetChange[];
+  readonly certificate: CommitCertificate;
+}
+export type SignContent =
+  /** Canonical bytes of what is to be signed, without the domain tag; of an `entered`, of the SignedNewView. */
+  | {
+      readonly kind: 'vote' | 'checkpoint' | 'viewChange' | 'newView' | 'entered';
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: 'hello'; readonly hello: HelloStatement }
+  | { readonly kind: 'finality'; readonly finality: Finality };
+export interface SignRequest {
+  /** From 1. */
+  readonly id: number;
+  readonly content: SignContent;
+}
+export interface SignerInfo {
+  readonly protocolVersion: number;
+  readonly publicKey: PublicKey;
+  readonly chainId: ChainId;
+  readonly finalHeight: Height;
+}
+export type SignOutcome =
+  | { readonly kind: 'signature'; readonly signature: Signature }
+  | { readonly kind: 'refusal'; readonly code: string; readonly message: string }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'info'; readonly info: SignerInfo };
+export interface SignResponse {
+  readonly id: number;
+  readonly outcome: SignOutcome;
+}

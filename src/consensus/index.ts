@@ -7,6 +7,7 @@ export type * from './types.js';
 export {
   beginAuthentication,
   commitCertificateChecks,
+  parseNewView,
   type AuthenticationError,
   type PendingAuthentication,
 } from './authenticate.js';

@@ -5,6 +5,8 @@ export interface Signer {
   readonly publicKey: PublicKey;
   /** Ed25519 signature (RFC 8032) of the message. Rejects with a QuaestorError when the key cannot be used now. */
   sign(message: Uint8Array): Promise<Signature>;
+  /** Tells a signer that has a memory of its own (src/signer) that a view is entered by this canonical SignedNewView. */
+  entered?(newView: Uint8Array): void;
 }
 
 /** One signature to check. */

@@ -46,7 +46,7 @@ export function prepareTls(
     if (!leaf.checkPrivateKey(key)) {
       throw new Error('the private key does not belong to the certificate');
     }
-    createSecureContext(contextOptions(material));
+    createSecureContext(tlsOptionsOf(material));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new QuaestorError(
@@ -78,11 +78,11 @@ export function prepareTls(
       { validator: self.id, network },
     );
   }
-  return { options: contextOptions(material), fingerprint: certificateFingerprint(leaf.raw), expiryMs };
+  return { options: tlsOptionsOf(material), fingerprint: certificateFingerprint(leaf.raw), expiryMs };
 }
 
 /** TLS 1.3 only, and no resumption: every connection shows its certificate. */
-function contextOptions(material: TlsMaterial): SecureContextOptions {
+export function tlsOptionsOf(material: TlsMaterial): SecureContextOptions {
   return {
     ca: material.caPem,
     cert: material.certificatePem,

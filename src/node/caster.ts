@@ -8,6 +8,7 @@ import {
   type VerifiedMessage,
 } from '../consensus/index.js';
 import type { Signer } from '../crypto/index.js';
+import { QuaestorError } from '../types/index.js';
 import type { PeerPort } from './ports.js';
 
 export interface CasterOptions {
@@ -17,10 +18,18 @@ export interface CasterOptions {
   readonly config: ConsensusConfig;
   /** The signed statement, as a message from self: own votes count like others'. */
   readonly said: (message: VerifiedMessage) => void;
+  /** The signer does not sign this, now or ever: it stays unsaid. */
+  readonly unsigned: (statement: Statement, error: QuaestorError) => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** Signs what the replica says and sends it to all, one after the other, so that what is said first leaves first. */
+/** Errors of a signer that concern one statement, or the time being: a replica that can't speak still follows. */
+const passingErrors: ReadonlySet<string> = new Set(['SIGNER_REFUSED', 'SIGNER_UNAVAILABLE']);
+
+/**
+ * Signs what the replica says and sends it to all, so that what is said first leaves first. The signer is asked at once
+ * for everything, since it may be far away.
+ */
 export class Caster {
   readonly #options: CasterOptions;
   #last: Promise<void> = Promise.resolve();
@@ -32,11 +41,17 @@ export class Caster {
 
   /** Everything that the statement relies on is on disk already. */
   cast(statement: Statement): void {
-    this.#last = this.#last
-      .then(() => this.#cast(statement))
-      .catch((error: unknown) => {
+    const { signer } = this.#options;
+    if (signer === undefined || this.#stopped) return;
+    const signed = this.#sign(statement, signer);
+    this.#last = Promise.all([signed, this.#last]).then(
+      ([message]) => {
+        if (message !== undefined) this.#say(message);
+      },
+      (error: unknown) => {
         if (!this.#stopped) this.#options.failed(error);
-      });
+      },
+    );
   }
 
   /** Nothing is said from now on. */
@@ -44,20 +59,24 @@ export class Caster {
     this.#stopped = true;
   }
 
-  async #cast(statement: Statement): Promise<void> {
-    const { peers, signer, config, said } = this.#options;
-    if (signer === undefined || this.#stopped) return;
-    let signing: SigningStep | SignedStatement = beginSigning(statement, config);
-    while (signing.kind === 'sign') {
-      signing = signing.next(await Promise.all(signing.toSign.map((bytes) => signer.sign(bytes))));
+  /** Undefined when the signer does not sign it. */
+  async #sign(statement: Statement, signer: Signer): Promise<SignedStatement | undefined> {
+    let signing: SigningStep | SignedStatement = beginSigning(statement, this.#options.config);
+    try {
+      while (signing.kind === 'sign') {
+        signing = signing.next(await Promise.all(signing.toSign.map((bytes) => signer.sign(bytes))));
+      }
+      return signing;
+    } catch (error) {
+      if (!(error instanceof QuaestorError) || !passingErrors.has(error.code)) throw error;
+      if (!this.#stopped) this.#options.unsigned(statement, error);
+      return undefined;
     }
-    // Read anew: the replica may have stopped meanwhile.
-    if (this.#hasStopped()) return;
-    peers.sendConsensus('all', encodeConsensusMessage(signing.message));
-    said(signing.verified);
   }
 
-  #hasStopped(): boolean {
-    return this.#stopped;
+  #say({ message, verified }: SignedStatement): void {
+    if (this.#stopped) return;
+    this.#options.peers.sendConsensus('all', encodeConsensusMessage(message));
+    this.#options.said(verified);
   }
 }

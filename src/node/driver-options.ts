@@ -3,7 +3,7 @@ import type { BlockRef, ConsensusConfig, Notice } from '../consensus/types.js';
 import type { StateTree } from '../crypto/index.js';
 import type { Mempool } from '../mempool/index.js';
 import type { BlockSource, SyncLimits } from '../sync/index.js';
-import type { Height, ValidatorIndex } from '../types/index.js';
+import type { Height, QuaestorError, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { Electorates, Identity } from './electorate.js';
 import type { DriverPorts } from './ports.js';
@@ -41,6 +41,8 @@ export interface DriverObserver {
   syncBlock?(): void;
   syncEnded(end: string, height: Height): void;
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void;
+  /** The signer did not sign a statement of this replica: SIGNER_REFUSED or SIGNER_UNAVAILABLE. */
+  unsigned?(statement: string, error: QuaestorError): void;
   /** At the start, and whenever a validator set is decided or takes over: whose indexes are meant from now on. */
   electorates?(electorates: Electorates, self: ValidatorIndex | undefined): void;
   /** Once per heartbeat. */

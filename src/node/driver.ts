@@ -6,6 +6,7 @@ import {
   decodeConsensusMessage,
   decodeValidatorSet,
   encodeConsensusMessage,
+  encodeSignedNewView,
   type ConsensusMessage,
   type PeerStatus,
   type ValidatorSet,
@@ -179,6 +180,7 @@ export class ReplicaDriver {
     for (const { digest, transactions } of recovered.bodies) this.#proposals.adopt(digest, transactions);
     const replica = createReplica(config, recovered.restored);
     this.#state = replica.state;
+    this.#tellSigner(recovered.restored.log);
     this.#firstEffects = replica.effects;
   }
 
@@ -330,6 +332,7 @@ export class ReplicaDriver {
         this.#durable.append(this.#entriesOf(effect.records));
         if (effect.records.some(({ kind }) => kind === 'abstention'))
           this.#durable.after(() => this.#options.ports.store.acceptOutdated());
+        this.#tellSigner(effect.records);
         return;
       case 'cast':
         {
@@ -384,6 +387,17 @@ export class ReplicaDriver {
         return;
       default:
         return unreachable(effect);
+    }
+  }
+
+  /** A signer with a memory of its own is told of every view that is entered, before it is asked for a vote in it. */
+  #tellSigner(records: readonly LogRecord[]): void {
+    const { signer, config } = this.#epoch;
+    if (signer?.entered === undefined) return;
+    for (const record of records) {
+      if (record.kind !== 'newView' || record.epoch !== config.validatorSet.epoch) continue;
+      const newView = encodeSignedNewView(record.message);
+      this.#durable.after(() => signer.entered?.(newView));
     }
   }
 

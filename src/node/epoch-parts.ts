@@ -27,6 +27,7 @@ export interface EpochPartsOptions {
 /** The parts of a driver that know the validator set: made anew for each, so that nothing of one is used in another. */
 export class EpochParts {
   readonly config: ConsensusConfig;
+  readonly signer: Signer | undefined;
   readonly builder: BlockBuilder | undefined;
   readonly caster: Caster;
   readonly catchUp: CatchUp;
@@ -35,11 +36,13 @@ export class EpochParts {
     const { driver, config, signer, executor, proposals, failed } = options;
     const { ports, parameters, mempool, observer } = driver;
     this.config = config;
+    this.signer = signer;
     this.caster = new Caster({
       peers: ports.peers,
       signer,
       config,
       said: options.said,
+      unsigned: (statement, error) => observer.unsigned?.(statement.kind, error),
       failed: (error) => failed('the validator key can not be used', error),
     });
     this.catchUp = new CatchUp({

@@ -30,6 +30,7 @@ import {
   type CommitCertificate,
   type ConsensusMessage,
   type Evidence,
+  type SignedNewView,
   type Validator,
   type ValidatorSet,
 } from '../../src/codec/index.js';
@@ -197,6 +198,16 @@ interface Stored {
   readonly block?: BlockRef;
 }
 
+/** What stands between replicas and their keys. */
+export interface KeyGuard {
+  /** Whether the key signs these bytes. */
+  sign(replica: TestReplica, bytes: Uint8Array): boolean;
+  /** A view was entered, and that is on disk. */
+  entered(replica: TestReplica, newView: SignedNewView): void;
+  /** A block is final and on disk. */
+  final(replica: TestReplica, certificate: CommitCertificate): void;
+}
+
 /** A message on its way. */
 export interface Wire {
   readonly from: ValidatorIndex;
@@ -278,6 +289,7 @@ export class TestReplica {
     const committed = { height, digest, timeMs, ...(certificate !== undefined && { certificate }) };
     const created = createReplica(this.config, { committed, log, outdated: this.outdated });
     this.state = created.state;
+    this.#enter(log);
     this.#perform(created.effects);
     return created.state;
   }
@@ -326,6 +338,7 @@ export class TestReplica {
     const { height, timeMs } = block.header;
     this.chain.push({ height, digest: block.digest, timeMs, certificate, block });
     for (const [key, entry] of this.log) if (entry.height > 0 && entry.height <= height) this.log.delete(key);
+    this.net.guard?.final(this, certificate);
     const next = epochAt(this.net.options, height + 1, this.index);
     const isLast = next.validatorSet.activationHeight === height + 1;
     this.local.push({ kind: 'committed', height, digest: block.digest, ...(isLast && { next }) });
@@ -457,6 +470,7 @@ export class TestReplica {
     switch (effect.kind) {
       case 'persist':
         this.disk.push({ kind: 'log', records: effect.records });
+        this.#enter(effect.records);
         return;
       case 'cast':
         this.#ofThisSet(() => this.#cast(effect.statement));
@@ -515,6 +529,16 @@ export class TestReplica {
     }
   }
 
+  /** Tells the guard of the key which views were entered. */
+  #enter(records: readonly LogRecord[]): void {
+    const { guard } = this.net;
+    if (guard === undefined) return;
+    for (const record of records) {
+      if (record.kind !== 'newView' || record.epoch !== this.config.validatorSet.epoch) continue;
+      this.#afterDisk(() => guard.entered(this, record.message));
+    }
+  }
+
   /** Once it is on disk, unless another validator set has taken over by then. */
   #ofThisSet(run: () => void): void {
     const { config } = this;
@@ -529,13 +553,14 @@ export class TestReplica {
   }
 
   #cast(statement: Statement): void {
-    this.net.watch.cast(this, statement);
     let signing = beginSigning(statement, this.config);
     for (;;) {
+      if (!signing.toSign.every((bytes) => this.net.guard?.sign(this, bytes) ?? true)) return;
       const next = signing.next(
         signing.toSign.map((bytes) => fakeSign(this.config, this.config.self!, bytes)),
       );
       if (next.kind === 'signed') {
+        this.net.watch.cast(this, statement);
         this.local.push({ kind: 'message', from: this.config.self!, message: next.verified });
         this.net.post(this.index, 'all', next.message);
         return;
@@ -693,6 +718,7 @@ export class TestNet {
   timerSet: (replica: TestReplica, timer: TimerId, delayMs: number) => void = () => undefined;
   syncWanted: (replica: TestReplica) => void = () => undefined;
   onPost: ((wire: Wire) => void) | undefined;
+  guard: KeyGuard | undefined;
 
   constructor(options: NetOptions) {
     this.options = options;

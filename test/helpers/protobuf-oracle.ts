@@ -15,6 +15,7 @@ export const protoRoot = new protobuf.Root();
 protoRoot.resolvePath = (_origin, target) => join(protoDir, target);
 protoRoot.loadSync(['transaction', 'block', 'state'].map((name) => `quaestor/ledger/v1/${name}.proto`));
 protoRoot.loadSync('quaestor/peer/v1/consensus.proto');
+protoRoot.loadSync('quaestor/signer/v1/signer_service.proto');
 
 const phases: Readonly<Record<string, number>> = { prePrepare: 1, prepare: 2, commit: 3 };
 const roleNumbers: Readonly<Record<string, number>> = { registrar: 1, assetAdmin: 2 };

@@ -44,6 +44,8 @@ export interface CertificateSubject {
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const dayMs = 86_400_000;
 const clockSkewMs = 5 * 60_000;
+/** Whose certificates are for servers, too. */
+const servingRoles: ReadonlySet<string> = new Set(['validator', 'observer', 'signer']);
 
 /** Makes a certificate authority for a consortium: ECDSA P-256, self-signed, may issue end certificates only. */
 export async function createAuthority(network: string, validity: Validity): Promise<KeyAndCertificate> {
@@ -66,7 +68,7 @@ export async function createAuthority(network: string, validity: Validity): Prom
   return { certificatePem: pem(certificate), privateKeyPem: await exportKey(keys.privateKey) };
 }
 
-/** Makes a key and issues a certificate for it: for servers and clients when it is a validator's or an observer's, else for clients. */
+/** Makes a key and issues a certificate for it: for servers and clients when it is a validator's, an observer's or a signer's, else for clients. */
 export async function issueCertificate(
   authority: KeyAndCertificate,
   subject: CertificateSubject,
@@ -139,7 +141,7 @@ async function issue(
   const issuer = new X509Certificate(firstPem(authority.certificatePem));
   const usages: Usage[] = [ExtendedKeyUsage.clientAuth];
   const { role } = subject.identity;
-  if (role === 'validator' || role === 'observer') usages.push(ExtendedKeyUsage.serverAuth);
+  if (servingRoles.has(role)) usages.push(ExtendedKeyUsage.serverAuth);
   const extensions: Extension[] = [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),

@@ -4,7 +4,7 @@ import { QuaestorError, err, ok } from '../../types/index.js';
 import { SubjectAlternativeNameExtension, X509Certificate } from './x509.js';
 
 /** What a certificate of the consortium may stand for. */
-export type IdentityRole = 'validator' | 'observer' | 'member' | 'operator';
+export type IdentityRole = 'validator' | 'observer' | 'member' | 'operator' | 'signer';
 
 /** Whom a certificate names: by the URI `quaestor://<network>/<role>/<id>` among its subject alternative names. Host
  * names in it say nothing about identity, so that a validator may move to another address. */
@@ -17,7 +17,7 @@ export interface CertificateIdentity {
 /** A certificate that cannot be used. Codes: CERTIFICATE_UNREADABLE, CERTIFICATE_WITHOUT_IDENTITY. */
 export class PkiError extends QuaestorError {}
 
-const pattern = /^quaestor:\/\/([^/]+)\/(validator|observer|member|operator)\/([^/]+)$/;
+const pattern = /^quaestor:\/\/([^/]+)\/(validator|observer|member|operator|signer)\/([^/]+)$/;
 
 /** The URI that names an identity. */
 export function identityUri(identity: CertificateIdentity): string {
@@ -67,7 +67,7 @@ export function readIdentity(certificate: Uint8Array | string): Result<Certifica
     new PkiError(
       'CERTIFICATE_WITHOUT_IDENTITY',
       'The certificate must have exactly one subject alternative name of the form ' +
-        `quaestor://<network>/<validator|observer|member|operator>/<id>; it has ${uris.length} that begin like one.`,
+        `quaestor://<network>/<validator|observer|member|operator|signer>/<id>; it has ${uris.length} that begin like one.`,
       { uris: uris.join(' ') },
     ),
   );

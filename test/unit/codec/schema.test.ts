@@ -5,7 +5,7 @@ import { resultCodes, roles, votePhases } from '../../../src/codec/enums.js';
 import { schemas } from '../../../src/codec/schema.js';
 import { protoRoot } from '../../helpers/protobuf-oracle.js';
 
-const namespaces = ['quaestor.ledger.v1', 'quaestor.peer.v1'];
+const namespaces = ['quaestor.ledger.v1', 'quaestor.peer.v1', 'quaestor.signer.v1'];
 
 describe('tables of fields', () => {
   it('exist for every message of the canonical .proto files, and no other', () => {
