@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import type { ValidatorSet } from '../codec/index.js';
 import type { NodeConfig } from '../config/index.js';
 import type { SignatureVerifier } from '../crypto/index.js';
-import type { PeerHandlers, PeerNetwork, PeerState } from '../network/index.js';
+import type { PeerHandlers, PeerNetwork } from '../network/index.js';
 import {
   adoptIncoming,
   openInstall,
@@ -23,8 +23,10 @@ import type { Logger, Metrics } from '../telemetry/index.js';
 import { asHeight, faultyOf, limits, QuaestorError } from '../types/index.js';
 import type { ChainId, Height, ValidatorIndex } from '../types/index.js';
 import type { EpochPeers } from './epoch-peers.js';
+import { followSets } from './follow-sets.js';
 import { FollowedSets } from './followed-sets.js';
 import type { Clock } from './ports.js';
+import { sleep } from './sleep.js';
 
 /** How long peers are given to say where they stand. */
 const meetingMs = 20_000;
@@ -140,55 +142,6 @@ async function knownHeight({
     await sleep(clock, pollMs, signal);
   }
   return undefined;
-}
-
-/**
- * Follows the changes of the validator set, from whoever is connected: what they give proves itself, and who holds some
- * back is made up for by others. Whom the latest set has is connected with then.
- */
-async function followSets(options: SnapshotOptions): Promise<void> {
-  const { sets, network, peers, clock, signal, log } = options;
-  const before = sets.epoch;
-  const asked = new Set<string>();
-  const endMs = clock.monotonicMs() + meetingMs;
-  while (!signal.aborted && !sets.full) {
-    const next = network.peers().find(({ index, status }) => {
-      return status !== undefined && !asked.has(`${index}/${sets.epoch}`);
-    });
-    if (next !== undefined) {
-      asked.add(`${next.index}/${sets.epoch}`);
-      await followSetsFrom(next, options);
-      peers.electorates(sets.electorates());
-    } else if (asked.size > 0 || clock.monotonicMs() >= endMs) break;
-    else await sleep(clock, pollMs, signal);
-  }
-  if (sets.epoch === before) return;
-  const { current } = sets.electorates();
-  const validators = current.validators.map(({ id }) => id);
-  log.info(
-    { epoch: current.epoch, height: current.activationHeight, validators },
-    `${sets.epoch - before} changes of the validator set were followed.`,
-  );
-}
-
-async function followSetsFrom(
-  { index, id }: Pick<PeerState, 'index' | 'id'>,
-  { sets, network, signal, log }: SnapshotOptions,
-): Promise<void> {
-  const request = { knownEpoch: sets.epoch, deadlineMs: blockTimeoutMs, signal };
-  try {
-    for await (const change of network.fetchSetChanges(index, request)) {
-      const followed = sets.follow(change);
-      if (!followed.ok) {
-        log.warn({ peer: id, detail: followed.error.message }, 'A validator gave false changes of the set.');
-        return;
-      }
-      if (sets.full) return;
-    }
-  } catch (error) {
-    if (!(error instanceof QuaestorError)) throw error;
-    log.info({ peer: id, detail: error.message }, 'A validator gave no changes of the validator set.');
-  }
 }
 
 /** Peers that have a block, those that said so last. */
@@ -349,15 +302,3 @@ export async function* nothing(): AsyncGenerator<never> {
 }
 
 const percent = (fraction: number): string => `${Math.floor(fraction * 100)} %`;
-
-function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = clock.setTimer(delayMs, done);
-    signal.addEventListener('abort', done, { once: true });
-  });
-}
