@@ -65,6 +65,7 @@ export const nodeSchema = field.mapping({
     .mapping({
       engine: field.oneOf(['auto', 'rocksdb', 'leveldb']).default('auto'),
       cache: field.size(MiB, 64 * 1024 * MiB).default(32 * MiB),
+      witness: path().optional(),
     })
     .prefault({}),
   consensus: field

@@ -59,7 +59,12 @@ export interface NodeConfig {
   readonly key: KeyFiles | undefined;
   /** Key that is to follow `key`, while it is rotated. */
   readonly nextKey: KeyFiles | undefined;
-  readonly storage: { readonly engine: 'auto' | 'rocksdb' | 'leveldb'; readonly cacheBytes: number };
+  readonly storage: {
+    readonly engine: 'auto' | 'rocksdb' | 'leveldb';
+    readonly cacheBytes: number;
+    /** File outside of the data folder that remembers how far the store was written. */
+    readonly witnessFile?: string;
+  };
   /** As in ConsensusConfig.timeouts. */
   readonly consensus: {
     readonly viewTimeoutMs: number;
@@ -261,7 +266,11 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     tls: { peer: tls(file.tls.peer), client: tls(file.tls.client) },
     key: file.key && keyFiles(file.key),
     nextKey: file.nextKey && keyFiles(file.nextKey),
-    storage: { engine: file.storage.engine, cacheBytes: file.storage.cache },
+    storage: {
+      engine: file.storage.engine,
+      cacheBytes: file.storage.cache,
+      ...(file.storage.witness !== undefined && { witnessFile: resolve(folder, file.storage.witness) }),
+    },
     consensus: {
       viewTimeoutMs: file.consensus.viewTimeout,
       maxViewTimeoutMs: file.consensus.maxViewTimeout,

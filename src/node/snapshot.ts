@@ -86,7 +86,10 @@ export async function fetchSnapshot(options: SnapshotOptions): Promise<boolean> 
       await install.begin(target);
     }
     if (!(await copy(options, install))) return false;
-    await finish(options, install);
+    if (!(await finish(options, install))) {
+      giveUp(log, 'this node has executed the blocks up to there itself meanwhile');
+      return false;
+    }
   } finally {
     await install.close();
   }
@@ -255,13 +258,18 @@ async function openOld({
   return opened.ok ? opened.value : undefined;
 }
 
-/** What this node has said and seen before goes along: it must not contradict a vote. */
-async function finish({ config, chainId, sets }: SnapshotOptions, install: StateInstall): Promise<void> {
+/**
+ * What this node has said and seen before goes along: it must not contradict a vote. False when its own store is as far
+ * as the copy: the votes for blocks that it has committed are no longer in its log, so a lower state would forget them.
+ */
+async function finish({ config, chainId, sets }: SnapshotOptions, install: StateInstall): Promise<boolean> {
   const store = await openOld({ ...config, chainId });
   try {
+    if ((store?.head()?.height ?? 0) >= (install.target?.height ?? 0)) return false;
     const [log, evidence] = await Promise.all([store?.readLog() ?? [], store?.evidence() ?? []]);
     const headers = install.target === undefined ? [] : sets.headersBelow(install.target.height);
     await install.finish({ log, evidence, headers });
+    return true;
   } finally {
     await store?.close();
   }

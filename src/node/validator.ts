@@ -1,4 +1,5 @@
 /** One validator as a process runs it: store, keys, network, replica, services, put together and taken apart. */
+import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { startAdminServer, startHttpServer, startLedgerServer } from '../api/index.js';
@@ -192,6 +193,9 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
         }),
     );
     health.update({ copiedFraction: undefined });
+    // The copy took what was said along, and counts its writes anew.
+    if (installed && config.storage.witnessFile !== undefined)
+      await rm(config.storage.witnessFile, { force: true });
     done(installed);
   }
 
@@ -202,6 +206,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     validator: config.validator,
     createIfMissing: true,
     memory: { blockCacheBytes: Math.max(1024 * 1024, Math.floor(config.storage.cacheBytes / 2)) },
+    ...(config.storage.witnessFile !== undefined && { witnessFile: config.storage.witnessFile }),
   });
   if (!opened.ok) throw opened.error;
   const store = opened.value;

@@ -241,7 +241,8 @@ export class Checker {
   /** Compares what is on a disk with the chain, and its state with the model and with the rules of the ledger. */
   async checkStore(validator: number, store: Store): Promise<void> {
     const head = store.head()?.height ?? 0;
-    for (const block of this.chain.slice(0, head)) {
+    // Blocks up to that of a copied state are not there.
+    for (const block of this.chain.slice(store.base, head)) {
       const stored = await store.block(asHeight(block.height));
       const same =
         stored !== undefined &&

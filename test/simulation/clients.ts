@@ -317,6 +317,8 @@ export class Clients {
           case 'SIGNATURE_INVALID':
             this.#settle(order, 'refused');
             return;
+          // It was executed below the state that this validator has copied: another one knows how.
+          case 'OUTCOME_NOT_RETAINED':
           case 'OVERLOADED':
           case 'QUOTA_EXCEEDED':
           case 'IDEMPOTENCY_KEY_PENDING':

@@ -46,6 +46,7 @@ export const troubleKinds = [
   'flood',
   'setChange',
   'oldFolder',
+  'snapshot',
 ] as const;
 export type TroubleKind = (typeof troubleKinds)[number];
 export type PacketFault = (typeof packetFaults)[number];

@@ -19,6 +19,9 @@ export interface FaultsParts {
   /** Whether trouble goes on. */
   readonly troubled: () => boolean;
   readonly note: (text: string) => void;
+  /** Lets a machine copy the state of a checkpoint. */
+  readonly copySnapshot: (machine: Machine) => Promise<boolean>;
+  readonly fail: (message: string) => void;
   /** Packets get through between two machines again. */
   readonly connect: (one: number, other: number) => void;
 }
@@ -71,6 +74,7 @@ export function planFaults(parts: FaultsParts): void {
   times(pauses, () => pause(parts, random.pick(parts.machines)));
   times(clockJumps, () => jump(parts, random.pick(parts.machines)));
   times(damage, () => spoil(parts));
+  times(options.faults.snapshots ?? 0, () => copyState(parts));
   times(options.faults.oldFolder?.times ?? 0, () => putBack(parts));
   if (options.faults.lossByView === true) loseByView(parts);
 }
@@ -219,6 +223,34 @@ function spoil(parts: FaultsParts): void {
   if (random.chance(0.5)) stop(parts, machine, 'is killed', 'crash');
 }
 
+/** A machine gives up executing blocks and copies a state. */
+function copyState(parts: FaultsParts): void {
+  const { random, machines, options, time, troubles, note, copySnapshot, fail } = parts;
+  const faulty = new Set(options.byzantine.map(({ index }) => index));
+  const machine = random.pick(machines);
+  if (faulty.has(machine.index) || machine.damaged || machine.paused || machine.expectsHalt) return;
+  // What follows from an old folder is on disk before anything else is done with it.
+  if (machine.replica === undefined || machine.store?.outdated !== false) return;
+  note(`${machine.index} copies a state`);
+  troubles.begin('snapshot');
+  machine.kill(true);
+  machine.copying = true;
+  // The others get ahead meanwhile.
+  time.in(random.between(0, 600), () => {
+    copySnapshot(machine)
+      .catch((error: unknown) => {
+        fail(
+          `DEFECT: a copy of the state: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
+      })
+      .finally(() => {
+        troubles.end('snapshot');
+        machine.copying = false;
+        machine.start();
+      });
+  });
+}
+
 /** Puts the data folder of a machine back to what it is now, later; or takes it away. */
 function putBack(parts: FaultsParts): void {
   const { random, time, machines, options, note, troubled } = parts;
@@ -227,7 +259,7 @@ function putBack(parts: FaultsParts): void {
   const isLost = random.chance(0.2);
   const copy = isLost ? [] : machine.disk.disk.copy();
   time.in(random.between(10, random.pick([100, 800])), () => {
-    if (!troubled() || machine.retired) return;
+    if (!troubled() || machine.retired || machine.copying) return;
     note(`the folder of ${machine.index} is ${isLost ? 'lost' : 'put back to an earlier state'}`);
     if (machine.up) stop(parts, machine, 'is killed', 'oldFolder');
     machine.restore(copy);

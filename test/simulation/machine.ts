@@ -1,6 +1,6 @@
 /** One validator's machine: its disk and clocks outlive the processes that run on it, one after the other. */
-import type { Genesis } from '../../src/codec/index.js';
-import type { Validator } from '../../src/codec/model.js';
+import { firstValidatorSet, type Genesis } from '../../src/codec/index.js';
+import type { Validator, ValidatorSet } from '../../src/codec/model.js';
 import { genesisChainId } from '../../src/ledger/index.js';
 import type { PeerPort } from '../../src/node/ports.js';
 import { createReplicaOn, type Replica } from '../../src/node/replica.js';
@@ -40,9 +40,10 @@ export class Machine {
   readonly witness = new SimWitness();
   /** When an older folder was put in the place of the newest one; undefined for never. */
   restoredMs: number | undefined;
-  /** The validators that decide the next height, as the last process knew, and the number of their set. */
-  validators: readonly Validator[];
-  epoch = 0;
+  /** The validator set that decides the next height, as the last process knew. */
+  set: ValidatorSet;
+  /** While it copies a state no process is started. */
+  copying = false;
   readonly #parts: MachineParts;
   #process: Process | undefined;
   #standstill: (() => void)[] | undefined;
@@ -66,7 +67,7 @@ export class Machine {
 
   constructor(parts: MachineParts) {
     this.index = parts.index;
-    this.validators = parts.genesis.validators;
+    this.set = firstValidatorSet(parts.genesis.validators);
     this.skew = parts.skew;
     this.#parts = parts;
     this.#slowness = parts.options.machine.slowness;
@@ -95,6 +96,14 @@ export class Machine {
     this.#standstill = undefined;
     // One event each, as if all had just come.
     for (const run of waiting) this.#parts.time.in(0, () => this.#gate(run));
+  }
+
+  get validators(): readonly Validator[] {
+    return this.set.validators;
+  }
+
+  get epoch(): number {
+    return this.set.epoch;
   }
 
   /** Place of a machine in the validator set in force here; undefined when it has none. */
@@ -149,7 +158,7 @@ export class Machine {
 
   /** Starts a process. */
   start(): void {
-    if (this.#process !== undefined || this.retired) return;
+    if (this.#process !== undefined || this.retired || this.copying) return;
     const process: Process = { alive: true, startedMs: this.#parts.time.nowMs, syncing: false };
     this.#process = process;
     this.starts++;
@@ -318,8 +327,7 @@ export class Machine {
         }),
       electorates: ({ current }) => {
         if (!process.alive) return;
-        this.validators = current.validators;
-        this.epoch = current.epoch;
+        this.set = current;
       },
     };
   }

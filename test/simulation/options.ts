@@ -60,6 +60,8 @@ export interface SimulationOptions {
     readonly clockJumps?: number;
     /** Stored blocks and entries of the state that are damaged on disk. */
     readonly damage?: number;
+    /** Times at which a machine copies the state of a checkpoint instead of executing blocks. */
+    readonly snapshots?: number;
     /** A machine whose data folder is put back to an earlier state, or lost, and whether a witness outside of the folder
      * knows how far it was. */
     readonly oldFolder?: { readonly machine: number; readonly times: number; readonly witnessed: boolean };
@@ -170,9 +172,10 @@ function withChanges(random: Random, options: SimulationOptions): SimulationOpti
     times: random.integer(1, 2),
     witnessed: random.chance(0.75),
   };
+  const snapshots = random.chance(0.2) ? random.integer(1, 3) : 0;
   const base = {
     ...options,
-    ...(canReturn && { faults: { ...options.faults, damage: 0, oldFolder } }),
+    faults: { ...options.faults, snapshots, ...(canReturn && { damage: 0, oldFolder }) },
   };
   return {
     ...base,

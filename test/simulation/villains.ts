@@ -22,6 +22,7 @@ export interface Behaviour {
   /** What its driver gets to see; undefined for nothing. */
   incoming(from: number, packet: Packet): Packet | undefined;
   readonly serve: ReturnType<typeof combine>['serve'];
+  readonly serveState: ReturnType<typeof combine>['serveState'];
   /** A validator set takes over: it begins anew, as a member of it or not. */
   electorates(validatorSet: ValidatorSet): void;
 }
@@ -99,6 +100,7 @@ export function villainOf(
       return combined.incoming(from, packet);
     },
     serve: (block) => combined.serve(block),
+    serveState: (part) => combined.serveState(part),
     electorates: (validatorSet) => {
       made = plan(validatorSet);
       combined = combine(made);

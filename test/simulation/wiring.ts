@@ -5,7 +5,7 @@ import type { LogEntry } from '../../src/storage/types.js';
 import type { Checker, Speaker } from './checker.js';
 import type { VirtualTime } from './clock.js';
 import type { TroubleKind } from './coverage.js';
-import { historyFor } from './history.js';
+import { historyFor, type HistoryParts } from './history.js';
 import type { MachineHooks } from './hooks.js';
 import type { Machine } from './machine.js';
 import type { VirtualNetwork } from './network.js';
@@ -38,8 +38,21 @@ export interface WiringParts {
   readonly stop: (machine: Machine, why: string, kind: TroubleKind) => void;
 }
 
+/** Where blocks come from. */
+export const historyParts = ({
+  time,
+  network,
+  machines,
+  villains,
+}: Pick<WiringParts, 'time' | 'network' | 'machines' | 'villains'>): HistoryParts => ({
+  time,
+  network,
+  machines: machines(),
+  serve: (validator, block) => villains.get(validator)?.serve(block) ?? block,
+});
+
 export function machineHooks(parts: WiringParts): MachineHooks {
-  const { time, trace, network, machines, villains, checker, stage, fail, count } = parts;
+  const { time, trace, network, villains, checker, stage, fail, count } = parts;
   const isCorrect = ({ index }: Machine): boolean => !villains.has(index);
   /** Correct, and with all its memory: one of whom anything that it says can be held against what it has said. */
   const isWhole = (machine: Machine): boolean => isCorrect(machine) && !machine.isForgetful;
@@ -80,13 +93,7 @@ export function machineHooks(parts: WiringParts): MachineHooks {
   return {
     send,
     connected: (machine) => parts.reachable(machine.index),
-    blocks: (machine) =>
-      historyFor(machine.index, {
-        time,
-        network,
-        machines: machines(),
-        serve: (validator, block) => villains.get(validator)?.serve(block) ?? block,
-      }),
+    blocks: (machine) => historyFor(machine.index, historyParts(parts)),
     started: (machine) => {
       const height = machine.store?.head()?.height ?? 0;
       trace.add(

@@ -15,10 +15,11 @@ import { VirtualNetwork } from './network.js';
 import { machineCount, maxClockJumpMs, type SimulationOptions } from './options.js';
 import { kindOf, type Packet } from './packet.js';
 import { Random } from './random.js';
+import { copySnapshot } from './snapshots.js';
 import { StallWatch } from './stall.js';
 import { Trace } from './trace.js';
 import { villainOf, type Behaviour } from './villains.js';
-import { machineHooks } from './wiring.js';
+import { historyParts, machineHooks } from './wiring.js';
 
 export interface Outcome {
   readonly height: number;
@@ -256,6 +257,23 @@ export class World {
       troubles: this.#troubles,
       troubled: () => this.#calmSinceMs === undefined,
       note: (text) => this.#note(text),
+      fail: (message) => this.fail(message),
+      copySnapshot: (machine) =>
+        copySnapshot(machine, {
+          options: this.options,
+          genesis: this.#genesis,
+          time: this.#time,
+          random: this.#random,
+          history: historyParts({
+            time: this.#time,
+            network: this.#network,
+            machines: () => this.#machines,
+            villains: this.#villains,
+          }),
+          serveState: (validator, part) => this.#villains.get(validator)?.serveState(part) ?? part,
+          note: (text) => this.#note(text),
+          count: (what) => this.#count(what),
+        }),
       connect: (one, other) => this.#connect(one, other),
     };
   }

@@ -82,6 +82,22 @@ export const replaying: StrategyMaker = (villain) => {
 export const lyingHistory: StrategyMaker = ({ random }) => ({
   outgoing: (sending) =>
     messageIn(sending.packet)?.kind === 'checkpoint' && random.chance(0.5) ? [] : [sending],
+  serveState: (part) => {
+    const { entries, proof } = part;
+    return random.pick([
+      'stall' as const,
+      part,
+      { ...part, entries: entries.slice(1) },
+      { ...part, entries: [...entries].reverse() },
+      {
+        ...part,
+        entries: entries.map((entry) => ({ ...entry, value: entry.value.map((byte) => byte ^ 1) })),
+      },
+      { ...part, entries: [...entries, ...entries.slice(-1)] },
+      { ...part, to: part.to.map((byte, at) => (at === 20 ? byte ^ 1 : byte)) },
+      { ...part, proof: { ...proof, left: proof.left.slice(1) } },
+    ]);
+  },
   serve: (block) => {
     const signatures = [...block.certificate.signatures];
     return random.pick([

@@ -6,6 +6,7 @@ import type { ConsensusMessage } from '../../../src/codec/model.js';
 import { decodeConsensusMessage, encodeConsensusMessage } from '../../../src/codec/index.js';
 import type { ConsensusConfig } from '../../../src/consensus/types.js';
 import type { FetchedBlock } from '../../../src/network/types.js';
+import type { FetchedState } from '../../../src/sync/index.js';
 import type { View } from '../../../src/types/index.js';
 import type { SimKey } from '../keys.js';
 import type { Packet } from '../packet.js';
@@ -42,6 +43,8 @@ export interface Strategy {
   tick?(): void;
   /** A block that a peer fetches for its catch-up. */
   serve?(block: FetchedBlock): FetchedBlock | 'stall';
+  /** A part of the state that a peer copies. */
+  serveState?(part: FetchedState): FetchedState | 'stall';
   /** Error of its wall clock. */
   readonly wallOffsetMs?: number;
 }
@@ -69,6 +72,12 @@ export function combine(strategies: readonly Strategy[]): Required<Omit<Strategy
             ? sendings
             : sendings.flatMap((item) => strategy.outgoing?.(item) ?? []),
         [sending],
+      ),
+    serveState: (part) =>
+      strategies.reduce<FetchedState | 'stall'>(
+        (current, strategy) =>
+          current === 'stall' || strategy.serveState === undefined ? current : strategy.serveState(current),
+        part,
       ),
     incoming: (from, packet) =>
       strategies.reduce<Packet | undefined>(

@@ -4,6 +4,7 @@
  * rewritten with the code; a test watches it.
  */
 import type { StrategyName } from '../byzantine/index.js';
+import type { SimulationOptions } from '../options.js';
 
 export interface Edit {
   /** From the root of the repository. */
@@ -20,14 +21,45 @@ export interface Mutation {
   readonly strategies?: readonly StrategyName[];
   /** Scenario of liveness/ that catches it, for what schedules by seed do not measure. */
   readonly scenario?: string;
+  /** Options of the schedules that hunt it, for what few schedules by seed have. */
+  readonly options?: Partial<SimulationOptions>;
 }
+
+const restless: SimulationOptions['faults'] = {
+  crashes: 2,
+  blackouts: 0,
+  diskFailures: 0,
+  partitions: 1,
+  disconnects: 2,
+  filters: 10,
+  isolation: true,
+  lossByView: true,
+};
+/** A validator's folder is put back to an earlier state, twice, and a witness knows. */
+const putBack: Partial<SimulationOptions> = {
+  validators: 4,
+  byzantine: [],
+  faults: { ...restless, oldFolder: { machine: 1, times: 2, witnessed: true } },
+};
+/** Validators change all the time. */
+const changing: Partial<SimulationOptions> = {
+  validators: 4,
+  reconfiguration: { changes: 4, spares: 3 },
+};
+/** Machines copy states, also from one that lies. */
+const copying: Partial<SimulationOptions> = {
+  validators: 4,
+  byzantine: [{ index: 3, strategies: ['lyingHistory'] }],
+  observers: 2,
+  faults: { ...restless, isolation: false, lossByView: false, filters: 2, snapshots: 6 },
+};
 
 const one = (
   name: string,
   file: string,
   find: string,
   replace: string,
-  hunt: Pick<Mutation, 'strategies' | 'scenario'> = {},
+  hunt: Pick<Mutation, 'strategies' | 'scenario' | 'options'> = {},
 ): Mutation => ({ name, edits: [{ file, find, replace }], ...hunt });
 
 const consensus = 'src/consensus';
@@ -321,6 +353,72 @@ export const mutations: readonly Mutation[] = [
   one('timeouts are never reset', `${consensus}/finality.ts`, 'state.attempts = 0;', '', {
     scenario: 'primaryCrashAfterOthers',
   }),
+  // A folder that was put back.
+  one(
+    'a folder that was put back is taken for the newest',
+    `${consensus}/restart.ts`,
+    'if (abstains || restored.outdated === true) {',
+    'if (abstains && restored.outdated === true) {',
+    { options: putBack },
+  ),
+  one(
+    'silence ends before all is final that was said',
+    `${consensus}/rejoin.ts`,
+    'if (durable.height < abstention.until || durable.last) return;',
+    'if (durable.last) return;',
+    { options: putBack },
+  ),
+  one(
+    'silence ends in a view that was left',
+    `${consensus}/rejoin.ts`,
+    "startViewChange(state, out, Math.max(view, asked) + 1, 'restored')",
+    "startViewChange(state, out, 0, 'restored')",
+    { options: putBack },
+  ),
+  one(
+    'silence is forgotten by a restart',
+    `${consensus}/restart.ts`,
+    'abstains = record.active;',
+    'abstains = false;',
+    { options: { ...putBack, faults: { ...putBack.faults!, crashes: 10 } } },
+  ),
+  // Changes of the validator set.
+  one(
+    'the last block of a validator set is like any other',
+    `${consensus}/state.ts`,
+    'return !equalBytes(header.nextValidatorSetHash, config.validatorSetHash);',
+    'return !equalBytes(header.validatorSetHash, config.validatorSetHash);',
+    { options: changing },
+  ),
+  one(
+    'less than a quorum decides a validator set',
+    'src/ledger/operations/validator-set.ts',
+    'if (approvals.length < quorumOf(set.validators.length)) {',
+    'if (approvals.length < quorumOf(set.validators.length) - 1) {',
+    { options: changing },
+  ),
+  one(
+    'what was checked against one validator set counts in the next',
+    'src/node/driver.ts',
+    "if (epoch === this.#epoch) this.dispatch({ kind: 'message', from, message });",
+    "if (epoch !== undefined) this.dispatch({ kind: 'message', from, message });",
+    { options: { ...changing, byzantine: [{ index: 1, strategies: ['wildViews', 'splitViews'] }] } },
+  ),
+  one(
+    'a replica keeps its place when the validator set changes',
+    'src/node/electorate.ts',
+    'set.validators.findIndex(({ id }) => id === identity.id);',
+    "Math.min(set.validators.length - 1, Number((identity.id ?? 'v0').slice(1)));",
+    { options: changing },
+  ),
+  // Copies of a state.
+  one(
+    'parts of a copied state are not proven',
+    'src/sync/verify-chunk.ts',
+    'if (!verifyStateRange(root, { from, to }, leaves, proof)) {',
+    'if (!verifyStateRange(root, { from, to }, leaves, proof) && from.length === 0) {',
+    { options: copying },
+  ),
   one('nobody watches what the primary passes over', 'src/node/overdue-watch.ts', '      overdue();\n', '', {
     scenario: 'censoringPrimary',
   }),

@@ -38,8 +38,8 @@ const first = Number(values.seed);
 const most = Number(values.seeds);
 
 /** Options of a schedule in which what the mutation breaks is likely to be put to the test. */
-function focused({ strategies }: Mutation, number: number): Partial<SimulationOptions> {
-  if (strategies === undefined) return {};
+function focused({ strategies, options = {} }: Mutation, number: number): Partial<SimulationOptions> {
+  if (strategies === undefined) return options;
   return { validators: 4, byzantine: [{ index: number % 4, strategies }] };
 }
 
