@@ -69,8 +69,8 @@ export class Governance {
     if (sets.current.epoch > epoch || (attempts === 0 && !this.busy)) return;
     const isNew = !this.busy;
     if (isNew) this.#begin();
-    // Blocks are made only of transactions.
-    else if (sets.scheduled !== undefined) clients.probe();
+    // Blocks are made only of transactions; a slow network is not flooded with them.
+    else if (sets.scheduled !== undefined && clients.open === 0) clients.probe();
     time.in(40, () => this.#insist(epoch, isNew ? attempts - 1 : attempts));
   }
 

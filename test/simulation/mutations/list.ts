@@ -362,10 +362,10 @@ export const mutations: readonly Mutation[] = [
     { options: putBack },
   ),
   one(
-    'silence ends before all is final that was said',
+    'silence ends at the word of one other validator',
     `${consensus}/rejoin.ts`,
-    'if (durable.height < abstention.until || durable.last) return;',
-    'if (durable.last) return;',
+    'const needed = wordsNeeded(state);',
+    'const needed = Math.min(1, wordsNeeded(state));',
     { options: putBack },
   ),
   one(
