@@ -154,7 +154,7 @@ export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}):
     calmMs: 60_000,
   };
   const hunted = random.chance(0.2) ? hunting(random, options) : options;
-  return { ...withChanges(random, withRareFaults(random, hunted)), ...given };
+  return { ...withChanges(random, { ...withRareFaults(random, hunted), ...given }), ...given };
 }
 
 /** Some simulations change their validators, some have observers. */

@@ -2,9 +2,10 @@
  * A machine that copies the state of a recent checkpoint from the others instead of executing all blocks, as
  * src/node/snapshot.ts lets a node do: it runs no replica meanwhile, and what it has said goes along.
  */
+import { decodeValidatorSet } from '../../src/codec/index.js';
 import type { Genesis, ValidatorSet } from '../../src/codec/model.js';
 import { validatorSetHash } from '../../src/crypto/index.js';
-import { genesisChainId } from '../../src/ledger/index.js';
+import { genesisChainId, stateKeys } from '../../src/ledger/index.js';
 import { serveState } from '../../src/node/serve-peers.js';
 import {
   createMemoryStore,
@@ -12,6 +13,8 @@ import {
   openMemoryInstall,
   targetOf,
   type CarriedRecords,
+  type Store,
+  type StoredHeader,
 } from '../../src/storage/index.js';
 import { copyState, verifyBlock, type FetchedState, type StateSource } from '../../src/sync/index.js';
 import {
@@ -117,9 +120,21 @@ async function carriedFrom(
   if (!opened.ok) throw opened.error;
   const store = opened.value;
   const [log, evidence] = await Promise.all([store.readLog(), store.evidence()]);
+  const sets = await readHandovers(store, machine.epoch);
   const height = store.head()?.height ?? 0;
   await store.close();
-  return { log, evidence, height };
+  return { log, evidence, headers: sets, height };
+}
+
+/** The last block of each validator set before the one in force. */
+async function readHandovers(store: Store, epoch: number): Promise<readonly StoredHeader[]> {
+  const epochs = Array.from({ length: epoch }, (_, before) => stateKeys.epochValidators(before + 1));
+  const headers = (await store.stateMany(epochs)).map((bytes) => {
+    const set = decodeValidatorSet(bytes ?? new Uint8Array());
+    if (!set.ok) throw set.error;
+    return store.header(asHeight(set.value.activationHeight - 1));
+  });
+  return (await Promise.all(headers)).filter((header) => header !== undefined);
 }
 
 /** The last checkpoint that at least one correct validator has. */

@@ -41,6 +41,27 @@ const putBack: Partial<SimulationOptions> = {
   byzantine: [],
   faults: { ...restless, oldFolder: { machine: 1, times: 2, witnessed: true } },
 };
+/** The same with many blocks, so that the silence ends. */
+const putBackAndOn: Partial<SimulationOptions> = {
+  validators: 4,
+  byzantine: [],
+  parameters: {
+    pipelineWindowBlocks: 1,
+    checkpointIntervalBlocks: 2,
+    validityWindowBlocks: 1000,
+    maxBlockTransactions: 1,
+    maxClockSkewMs: 1000,
+  },
+  clients: { count: 3, transactions: 60, resubmitMs: 300 },
+  faults: {
+    ...restless,
+    partitions: 0,
+    isolation: false,
+    lossByView: false,
+    pauses: 4,
+    oldFolder: { machine: 1, times: 4, witnessed: true },
+  },
+};
 /** Validators change all the time. */
 const changing: Partial<SimulationOptions> = {
   validators: 4,
@@ -366,14 +387,14 @@ export const mutations: readonly Mutation[] = [
     `${consensus}/rejoin.ts`,
     'const needed = wordsNeeded(state);',
     'const needed = Math.min(1, wordsNeeded(state));',
-    { options: putBack },
+    { options: putBackAndOn },
   ),
   one(
     'silence ends in a view that was left',
     `${consensus}/rejoin.ts`,
     "startViewChange(state, out, Math.max(view, asked) + 1, 'restored')",
     "startViewChange(state, out, 0, 'restored')",
-    { options: putBack },
+    { options: putBackAndOn },
   ),
   one(
     'silence is forgotten by a restart',
