@@ -1,5 +1,4 @@
 /** Files of the Helm chart that follow from other files of the repository. */
-import { existsSync } from 'node:fs';
 import { format } from 'prettier';
 import { configSchema } from './config-schema.js';
 
@@ -13,9 +12,8 @@ export const chartRulesFile = `${chart}/files/rules.yaml`;
 export async function generatedFiles(read: (path: string) => string): Promise<readonly [string, string][]> {
   const schema = JSON.parse(read(valuesSchemaFile)) as { properties: Record<string, unknown> };
   schema.properties['config'] = configSchema(read('configs/validator.yaml'));
-  const files: [string, string][] = [
+  return [
     [valuesSchemaFile, await format(JSON.stringify(schema), { parser: 'json', printWidth: 110 })],
+    [chartRulesFile, read(rulesFile)],
   ];
-  if (existsSync(rulesFile)) files.push([chartRulesFile, read(rulesFile)]);
-  return files;
 }

@@ -3,11 +3,12 @@
    @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-argument, @typescript-eslint/no-unsafe-return
    -- manifests are read as they come: a field that is not there fails the test that looks at it */
 import { describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { loadNodeConfig, type NodeConfig } from '../../src/config/index.js';
-import { chart } from './generated.js';
+import { chart, rulesFile } from './generated.js';
 import { find, helm, podsOf, render, runHelm, template, type Manifest, type Spec } from './helm.js';
 
 const withHelm = helm === undefined ? describe.skip : describe;
@@ -317,6 +318,25 @@ withHelm('observers (need helm)', () => {
     const observer = podsOf(manifests).find(({ name }) => name.startsWith('Deployment/'));
     expect(selects(budget, observer?.labels ?? {})).toBe(false);
     expect(find(manifests, 'PodDisruptionBudget', 'q-quaestor-observer').spec.maxUnavailable).toBe(1);
+  });
+});
+
+withHelm('monitoring (needs helm)', () => {
+  it('takes the rules as they are, and names the job so that they find it', () => {
+    const manifests = render(certManager, { fullnameOverride: 'ledger' });
+    expect(find(manifests, 'PrometheusRule').spec).toEqual(parse(readFileSync(rulesFile, 'utf8')));
+    const monitor = find(manifests, 'ServiceMonitor').spec;
+    const [endpoint] = monitor.endpoints;
+    expect(endpoint).toMatchObject({ port: 'http', path: '/metrics' });
+    expect(endpoint.relabelings).toContainEqual({
+      action: 'replace',
+      targetLabel: 'job',
+      replacement: 'quaestor/ledger',
+    });
+    const services = manifests.filter(
+      ({ kind, metadata }) => kind === 'Service' && selects(monitor.selector, metadata.labels ?? {}),
+    );
+    expect(services.map(({ metadata }) => metadata.name)).toEqual(['ledger-metrics']);
   });
 });
 
