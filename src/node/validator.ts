@@ -6,35 +6,21 @@ import { startAdminServer, startHttpServer, startLedgerServer } from '../api/ind
 import type { HealthPort } from '../api/ports.js';
 import { firstValidatorSet, type Genesis } from '../codec/index.js';
 import { formatAddress, type NodeConfig } from '../config/index.js';
-import type { Signer } from '../crypto/index.js';
 import { createVerifierPool, installNativeSha256 } from '../crypto/native/index.js';
 import { seedHashTables } from '../ledger/index.js';
-import {
-  createPeerNetwork,
-  prepareTls,
-  type PeerHandlers,
-  type PeerNetwork,
-  type TlsMaterial,
-} from '../network/index.js';
 import { openStore, settleFolders, type Store } from '../storage/index.js';
-import {
-  apiMetrics,
-  createMetrics,
-  HealthState,
-  observeVerifier,
-  peerMetrics,
-  type Logger,
-} from '../telemetry/index.js';
+import { apiMetrics, createMetrics, HealthState, observeVerifier, type Logger } from '../telemetry/index.js';
 import { quorumOf } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { DiskWatch } from './disk-watch.js';
-import { readElectorates, signerIn, type Electorates, type Identity } from './electorate.js';
+import { readElectorates, type Electorates, type Identity } from './electorate.js';
 import { EpochPeers } from './epoch-peers.js';
 import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
 import { showLimits } from './limits-shown.js';
 import { NodeAdmin } from './node-admin.js';
+import { networkOf, readClientTls, readPeerTls } from './node-network.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
@@ -42,7 +28,7 @@ import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
 import { serveBlocks, serveSetChanges, serveState } from './serve-peers.js';
 import { fetchSnapshot, nothing, storedSets, withSnapshotNetwork } from './snapshot.js';
-import { addressesOf, checkId, checkKeys, openSigners, readTls, settingsOf } from './validator-settings.js';
+import { addressesOf, checkId, checkKeys, openSigners, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
   readonly config: NodeConfig;
@@ -142,29 +128,15 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
 
   const peersOf = (electorates: Electorates): EpochPeers =>
     new EpochPeers({ electorates, addresses: addressesOf(config, electorates) });
-  const openNetwork = (
-    peers: EpochPeers,
-    electorates: () => Electorates,
-    handlers: PeerHandlers,
-  ): PeerNetwork =>
-    createPeerNetwork({
-      network: networkName,
-      chainId,
-      role: config.role,
-      self: config.validator,
-      validators: peers.validators(),
-      signer: handshakeSigner(identity, electorates),
-      tls: peerTls.material,
-      listen: config.role === 'observer' ? undefined : config.listen.peer,
-      logger: log,
-      metrics: peerMetrics(metrics, peers.ids),
-      limits: { maxConsensusQueueBytes: config.network.maxQueuePerPeerBytes },
-      timeouts: {
-        minReconnectMs: config.network.minReconnectDelayMs,
-        maxReconnectMs: config.network.maxReconnectDelayMs,
-      },
-      handlers,
-    });
+  const openNetwork = networkOf({
+    config,
+    chainId,
+    networkName,
+    identity,
+    tls: peerTls.material,
+    log,
+    metrics,
+  });
   await settleFolders(config.dataDir);
   if (options.snapshot !== undefined) {
     const { signal, done } = options.snapshot;
@@ -380,44 +352,4 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       await parts.close();
     },
   };
-}
-
-interface CheckedTls {
-  readonly material: TlsMaterial;
-  /** Milliseconds since 1970. */
-  readonly expiryMs: number;
-}
-
-/** Proves this node to others: with its key in the set in force, or in the one that it is to join or has just left. */
-function handshakeSigner(identity: Identity, electorates: () => Electorates): Signer | undefined {
-  const [first] = identity.signers;
-  if (first === undefined) return undefined;
-  const now = (): Signer => {
-    const { current, scheduled, previous } = electorates();
-    for (const set of [current, scheduled, previous]) {
-      const signer = set === undefined ? undefined : signerIn(set, identity);
-      if (signer !== undefined) return signer;
-    }
-    return first;
-  };
-  return {
-    get publicKey() {
-      return now().publicKey;
-    },
-    sign: (message) => now().sign(message),
-  };
-}
-
-async function readPeerTls(config: NodeConfig, network: string): Promise<CheckedTls> {
-  const material = await readTls(config.tls.peer);
-  const { expiryMs } = prepareTls(material, network, { id: config.validator }, undefined, config.role);
-  return { material, expiryMs };
-}
-
-/** The certificate for clients, checked as they check it: the SDK accepts no server that does not name its validator. */
-async function readClientTls(config: NodeConfig, network: string): Promise<CheckedTls> {
-  const material = await readTls(config.tls.client);
-  const title = 'The TLS certificate for clients';
-  const { expiryMs } = prepareTls(material, network, { id: config.validator }, title, config.role);
-  return { material, expiryMs };
 }
