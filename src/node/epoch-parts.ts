@@ -1,3 +1,5 @@
+import { encodeSignedNewView } from '../codec/index.js';
+import type { LogRecord } from '../consensus/index.js';
 import type { BlockRef, ConsensusConfig, ConsensusEvent, VerifiedMessage } from '../consensus/types.js';
 import type { Signer } from '../crypto/index.js';
 import type { CheckedTransaction } from '../ledger/index.js';
@@ -27,7 +29,7 @@ export interface EpochPartsOptions {
 /** The parts of a driver that know the validator set: made anew for each, so that nothing of one is used in another. */
 export class EpochParts {
   readonly config: ConsensusConfig;
-  readonly signer: Signer | undefined;
+  readonly #signer: Signer | undefined;
   readonly builder: BlockBuilder | undefined;
   readonly caster: Caster;
   readonly catchUp: CatchUp;
@@ -36,7 +38,7 @@ export class EpochParts {
     const { driver, config, signer, executor, proposals, failed } = options;
     const { ports, parameters, mempool, observer } = driver;
     this.config = config;
-    this.signer = signer;
+    this.#signer = signer;
     this.caster = new Caster({
       peers: ports.peers,
       signer,
@@ -75,6 +77,20 @@ export class EpochParts {
             inadmissible: options.inadmissible,
             failed: (error) => failed('a block could not be built', error),
           });
+  }
+
+  /**
+   * A signer with a memory of its own is told of every view that is entered, before it is asked for a vote in it: `after`
+   * does so once the record is durable.
+   */
+  tellSigner(records: readonly LogRecord[], after: (tell: () => void) => void): void {
+    const signer = this.#signer;
+    if (signer?.entered === undefined) return;
+    for (const record of records) {
+      if (record.kind !== 'newView' || record.epoch !== this.config.validatorSet.epoch) continue;
+      const newView = encodeSignedNewView(record.message);
+      after(() => signer.entered?.(newView));
+    }
   }
 
   /** Nothing is said, built or fetched by these parts from now on. */

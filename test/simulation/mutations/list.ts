@@ -129,7 +129,7 @@ export const mutations: readonly Mutation[] = [
   // What comes in.
   one(
     'signatures of messages are not checked',
-    'src/node/driver.ts',
+    'src/node/message-gate.ts',
     'const holds = outcomes.every(Boolean);',
     'const holds = outcomes.length >= 0;',
   ),
