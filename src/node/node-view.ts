@@ -213,6 +213,7 @@ export class NodeView implements NodeInspection {
     metrics.node.ready.set(this.ready().ready ? 1 : 0);
     consensus.view.set(this.#viewOf(snapshot).view);
     consensus.isPrimary.set(snapshot.isPrimary ? 1 : 0);
+    consensus.abstaining.set(snapshot.abstaining ? 1 : 0);
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
     const height = store.head()?.height ?? 0;
     consensus.height.set(height);

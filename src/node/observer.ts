@@ -80,14 +80,9 @@ export class NodeObserver implements DriverObserver {
           `This validator asks for view ${notice.view}: ${notice.cause}.`,
         );
         return;
-      case 'preprepared': {
-        const times = this.#times.get(notice.height);
-        const nowMs = clock.monotonicMs();
-        if (times === undefined) return;
-        times.executedMs = nowMs;
-        consensus.phaseDuration.with({ phase: 'execute' }).observe((nowMs - times.proposedMs) / 1000);
+      case 'preprepared':
+        // Its execution begins: `judging` and `judged` say when.
         return;
-      }
       case 'prepared': {
         const times = this.#times.get(notice.height);
         if (times === undefined) return;
@@ -203,7 +198,10 @@ export class NodeObserver implements DriverObserver {
     const { log, metrics } = this.#options;
     const validators = this.#validators;
     metrics.consensus.proposals.with({ outcome }).inc();
-    if (outcome === 'valid') return;
+    if (outcome === 'valid') {
+      this.#noteExecuted(block.header.height);
+      return;
+    }
     const { height, proposer } = block.header;
     log.warn(
       { height, digest: toHex(block.digest), proposer: validators[proposer], outcome, reason },
@@ -329,6 +327,15 @@ export class NodeObserver implements DriverObserver {
     const cause = error instanceof Error ? { error: error.message, stack: error.stack } : {};
     log.error({ code: 'CONSENSUS_HALTED', reason, ...cause }, `This validator stopped for good: ${reason}.`);
     halted(error instanceof Error ? `${reason}: ${error.message}` : reason);
+  }
+
+  #noteExecuted(height: number): void {
+    const times = this.#times.get(height);
+    if (times === undefined) return;
+    const { metrics, clock } = this.#options;
+    times.executedMs = clock.monotonicMs();
+    const ms = times.executedMs - times.proposedMs;
+    metrics.consensus.phaseDuration.with({ phase: 'execute' }).observe(ms / 1000);
   }
 
   #noteProposed(height: number): void {

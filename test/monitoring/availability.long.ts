@@ -5,7 +5,8 @@ import { withLogTails } from '../e2e/network.js';
 import { Wires } from '../e2e/manifests/wires.js';
 import { eventually } from '../helpers/eventually.js';
 import { declaredMetrics } from './pages.js';
-import { boundMs, describeWatched, primaryOf, restart, watch, type Watched } from './watched-network.js';
+import { describeWatched } from './describe-watched.js';
+import { boundMs, primaryOf, restart, watch, type Watched } from './watched-network.js';
 
 describeWatched('alerts about availability (skipped where Prometheus is not installed)', () => {
   let watched: Watched;

@@ -6,7 +6,8 @@ import { withLogTails } from '../e2e/network.js';
 import { eventually } from '../helpers/eventually.js';
 import { dashboards } from './dashboards/grafana.js';
 import { filledIn } from './dashboards/panel.js';
-import { boundMs, describeWatched, watch, type Watched } from './watched-network.js';
+import { describeWatched } from './describe-watched.js';
+import { boundMs, watch, type Watched } from './watched-network.js';
 
 describeWatched('dashboards (skipped where Prometheus is not installed)', () => {
   let watched: Watched;

@@ -18,6 +18,7 @@ export const faultTests: Readonly<
   QuaestorFallingBehind: { title: 'a validator that is held back' },
   QuaestorSyncStalled: { title: 'a validator that is held back' },
   QuaestorEquivocation: { title: 'a validator that votes for two blocks' },
+  QuaestorAbstaining: { title: 'a data folder that is put back' },
   QuaestorPeerMisbehaving: { title: 'a validator that sends votes that do not hold' },
   QuaestorProposalInvalid: { whyNot: 'takes a primary whose software was changed' },
   QuaestorClockSkew: { title: 'a clock that is ahead' },

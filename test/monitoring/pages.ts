@@ -114,7 +114,7 @@ Every series has the labels \`network\` (name of the network) and \`validator\` 
 
 Rules and alerts: [deploy/prometheus](../deploy/prometheus/README.md). Dashboards: [deploy/grafana](../deploy/grafana/README.md). Codes of log lines: [logs.md](logs.md).`;
 
-const bucketIntroduction = `Chosen from measured distributions, so that the quantiles that matter fall between bounds that are close to each other: close-meshed around the median and the 99th percentile of a healthy network, coarse up to what a sick one shows.`;
+const bucketIntroduction = `Chosen from measured distributions, so that the quantiles that matter fall between bounds that are close to each other: close-meshed around the median and the 99th percentile of a healthy network, coarse up to what a sick one shows. Measured on four validators on two cores that did other work too: one payment at a time, and three streams with 300 payments in flight each; [benchmarks.md](benchmarks.md) has figures of a machine without other work.`;
 
 const logsIntroduction = `# Log lines
 

@@ -1,5 +1,6 @@
 /** Alerts about what a node has to work with, each by its real cause: npm run test:monitoring */
 import { afterAll, beforeAll, it } from '@jest/globals';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Load, routes } from '../e2e/load.js';
 import { withLogTails } from '../e2e/network.js';
@@ -8,7 +9,8 @@ import type { ValidatorProcess } from '../e2e/validator-process.js';
 import { canHang, HangingDisk } from './hanging-disk.js';
 import { installed } from './installed.js';
 import { MemoryGroup } from './memory-group.js';
-import { boundMs, describeWatched, restart, watch, type Watched } from './watched-network.js';
+import { describeWatched } from './describe-watched.js';
+import { boundMs, restart, watch, type Watched } from './watched-network.js';
 import { programAfter, programOfVersion } from './wrapped-program.js';
 
 const MiB = 1024 * 1024;
@@ -128,6 +130,27 @@ describeWatched('alerts about resources (skipped where Prometheus is not install
       await prometheus.expectFiring(['QuaestorVersionsDiffer']);
       await restart(victim);
       await prometheus.expectQuiet(['QuaestorVersionsDiffer']);
+    }),
+    boundMs,
+  );
+
+  it(
+    'a data folder that is put back',
+    withLogTails(async () => {
+      const { prometheus } = watched;
+      const data = join(victim.dir, 'data');
+      await victim.stop();
+      await cp(data, `${data}-copy`, { recursive: true });
+      victim.start();
+      await victim.ready();
+      await load.progress(20);
+      await victim.kill();
+      await rm(data, { recursive: true });
+      await rename(`${data}-copy`, data);
+      victim.start();
+      await prometheus.expectFiring(['QuaestorAbstaining']);
+      await load.progress(20);
+      await prometheus.expectQuiet(['QuaestorAbstaining']);
     }),
     boundMs,
   );

@@ -7,7 +7,8 @@ import { envelopeBytes, payloadOf, sealed, transferOf } from '../e2e/envelopes.j
 import { impersonate, sendCommit } from '../e2e/impersonate.js';
 import { routes, signPayment, type PaymentRoute } from '../e2e/load.js';
 import { withLogTails } from '../e2e/network.js';
-import { boundMs, describeWatched, watch, type Watched } from './watched-network.js';
+import { describeWatched } from './describe-watched.js';
+import { boundMs, watch, type Watched } from './watched-network.js';
 
 describeWatched('alerts about the service (skipped where Prometheus is not installed)', () => {
   let watched: Watched;
@@ -87,19 +88,20 @@ describeWatched('alerts about the service (skipped where Prometheus is not insta
         signer,
         network.chainId,
       ).then(({ signatures }) => signatures);
-      const streams = Array.from({ length: 8 }, async () => {
-        const envelopes = Array.from({ length: 1500 }, () => {
-          const payload = payloadOf({
-            sender: routes.alba.member,
-            operations,
-            validUntilHeight: height + 500,
+      const streams = Promise.all(
+        Array.from({ length: 12 }, async () => {
+          const envelopes = Array.from({ length: 1000 }, () => {
+            const payload = payloadOf({
+              sender: routes.alba.member,
+              operations,
+              validUntilHeight: height + 500,
+            });
+            return envelopeBytes({ payload, signatures: [honest!] });
           });
-          return envelopeBytes({ payload, signatures: [honest!] });
-        });
-        await streamTo(raw, envelopes);
-      });
-      await prometheus.expectFiring(['QuaestorVerifierBacklog']);
-      await Promise.all(streams);
+          await streamTo(raw, envelopes);
+        }),
+      );
+      await Promise.all([streams, prometheus.expectFiring(['QuaestorVerifierBacklog'])]);
       await prometheus.expectQuiet(['QuaestorVerifierBacklog']);
     }),
     boundMs,

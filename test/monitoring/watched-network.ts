@@ -1,16 +1,11 @@
 /** A network of real processes that a real Prometheus watches. */
-import { describe } from '@jest/globals';
 import { eventually } from '../helpers/eventually.js';
 import { TestNetwork, type NetworkOptions } from '../e2e/network.js';
 import type { ValidatorProcess } from '../e2e/validator-process.js';
-import { installed } from './installed.js';
 import { Prometheus } from './prometheus.js';
 
 /** Most time that one fault may take. */
 export const boundMs = 300_000;
-
-/** `describe` where Prometheus is installed; elsewhere skipped, by name. */
-export const describeWatched = installed('prometheus') ? describe : describe.skip;
 
 export interface Watched {
   readonly network: TestNetwork;

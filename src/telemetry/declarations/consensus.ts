@@ -39,6 +39,10 @@ export const consensusMetrics = (build: MetricBuilder) => ({
     'consensus_halted',
     '1 when this validator stopped voting for good because safety is at stake.',
   ),
+  abstaining: build.gauge(
+    'consensus_abstaining',
+    '1 while this validator is silent because its data folder lacks what it has signed.',
+  ),
   blocksInFlight: build.gauge(
     'consensus_blocks_in_flight',
     'Heights above the last committed one with a proposal.',

@@ -174,6 +174,12 @@ export const network: Dashboard = {
         graph('Who votes', '1: the node is in the validator set in force.', 'none', [
           query(all('quaestor_consensus_is_validator')),
         ]),
+        graph(
+          'Silent',
+          '1: its data folder lacks what it has signed, so that it says nothing for a while.',
+          'none',
+          [query(all('quaestor_consensus_abstaining'))],
+        ),
         graph('Evidence taken into keeping', 'In an hour, by phase and where it came from.', 'none', [
           query(
             `sum by (phase, source) (increase(${all('quaestor_consensus_evidence_total')}[1h]))`,
