@@ -154,7 +154,7 @@ for (const row of rows) {
       width: box.clientWidth - 12, height: panel.height - 52, legend: { show: false }, cursor: { show: false },
       scales: { y: { range: (u, min, max) => [Math.min(0, min), max <= 0 ? 1 : max * 1.1] } },
       axes: [{ font: '9px DejaVu Sans', size: 22, values: (u, ts) => ts.map((t) => new Date(t * 1000).toISOString().slice(14, 19)) },
-             { font: '9px DejaVu Sans', size: 52, values: (u, vs) => vs.map((v) => short(v, panel.unit)) }],
+             { font: '9px DejaVu Sans', size: 64, values: (u, vs) => vs.map((v) => short(v, panel.unit)) }],
       series: [{}, ...panel.series.map((s, i) => ({ label: s.label, stroke: colours[i % colours.length], width: 1, points: { show: false }, spanGaps: false }))],
     }, [panel.times, ...panel.series.map((s) => s.values)], plot);
     const legend = box.appendChild(document.createElement('div')); legend.className = 'legend';
