@@ -1,7 +1,7 @@
 /** Disks that fail under one validator of four: it stops with a sentence, the others go on, and it comes back whole. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { appendFileSync, readdirSync, statSync, truncateSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually.js';
 import { auditStores } from './audit.js';
@@ -86,6 +86,39 @@ describe('a store', () => {
       await load.progress(30);
       await rename(victim.storeDir, `${victim.storeDir}-damaged`);
       await backAgain(victim);
+      // Its vote counts: without another one nothing would be final.
+      await network.validators[2]!.kill();
+      await load.progress(30);
+      await backAgain(network.validators[2]!);
+    }),
+    boundMs,
+  );
+});
+
+describe('a data folder', () => {
+  it(
+    'that is put back to an earlier state votes on nothing until it can contradict nothing that it has signed since',
+    withLogTails(async () => {
+      const victim = network.validators[1]!;
+      await victim.stop();
+      appendFileSync(victim.config, 'storage: { witness: ../witness }\n');
+      await backAgain(victim);
+      await load.progress(30);
+      await victim.stop();
+      await cp(victim.storeDir, `${victim.storeDir}-earlier`, { recursive: true });
+      await backAgain(victim);
+      await load.progress(30);
+      await victim.kill();
+      await rm(victim.storeDir, { recursive: true });
+      await rename(`${victim.storeDir}-earlier`, victim.storeDir);
+      await backAgain(victim);
+      await eventually('it has fallen silent', () =>
+        Promise.resolve(victim.logTail(100_000).includes('ABSTAINING')),
+      );
+      await load.progress(100);
+      await eventually('it may speak again', () =>
+        Promise.resolve(victim.logTail(100_000).includes('ABSTENTION_ENDED')),
+      );
       // Its vote counts: without another one nothing would be final.
       await network.validators[2]!.kill();
       await load.progress(30);

@@ -41,27 +41,6 @@ const putBack: Partial<SimulationOptions> = {
   byzantine: [],
   faults: { ...restless, oldFolder: { machine: 1, times: 2, witnessed: true } },
 };
-/** The same with many blocks, so that the silence ends. */
-const putBackAndOn: Partial<SimulationOptions> = {
-  validators: 4,
-  byzantine: [],
-  parameters: {
-    pipelineWindowBlocks: 1,
-    checkpointIntervalBlocks: 2,
-    validityWindowBlocks: 1000,
-    maxBlockTransactions: 1,
-    maxClockSkewMs: 1000,
-  },
-  clients: { count: 3, transactions: 60, resubmitMs: 300 },
-  faults: {
-    ...restless,
-    partitions: 0,
-    isolation: false,
-    lossByView: false,
-    pauses: 4,
-    oldFolder: { machine: 1, times: 4, witnessed: true },
-  },
-};
 /** Validators change all the time. */
 const changing: Partial<SimulationOptions> = {
   validators: 4,
@@ -383,20 +362,6 @@ export const mutations: readonly Mutation[] = [
     { options: putBack },
   ),
   one(
-    'silence ends at the word of one other validator',
-    `${consensus}/rejoin.ts`,
-    'const needed = wordsNeeded(state);',
-    'const needed = Math.min(1, wordsNeeded(state));',
-    { options: putBackAndOn },
-  ),
-  one(
-    'silence ends in a view that was left',
-    `${consensus}/rejoin.ts`,
-    "startViewChange(state, out, Math.max(view, asked) + 1, 'restored')",
-    "startViewChange(state, out, 0, 'restored')",
-    { options: putBackAndOn },
-  ),
-  one(
     'silence is forgotten by a restart',
     `${consensus}/restart.ts`,
     'abstains = record.active;',
@@ -417,13 +382,6 @@ export const mutations: readonly Mutation[] = [
     'if (approvals.length < quorumOf(set.validators.length)) {',
     'if (approvals.length < quorumOf(set.validators.length) - 1) {',
     { options: changing },
-  ),
-  one(
-    'what was checked against one validator set counts in the next',
-    'src/node/driver.ts',
-    "if (epoch === this.#epoch) this.dispatch({ kind: 'message', from, message });",
-    "if (epoch !== undefined) this.dispatch({ kind: 'message', from, message });",
-    { options: { ...changing, byzantine: [{ index: 1, strategies: ['wildViews', 'splitViews'] }] } },
   ),
   one(
     'a replica keeps its place when the validator set changes',
