@@ -44,9 +44,15 @@ function objects(part: JsonSchema, path = ''): [string, JsonSchema][] {
 }
 
 describe('the Helm chart', () => {
-  it('has generated files that are up to date (npm run chart writes them)', async () => {
-    for (const [path, text] of await generatedFiles(read))
-      expect([path, read(path) === text]).toEqual([path, true]);
+  it('has generated parts that are up to date (npm run chart writes them)', async () => {
+    for (const [path, text] of await generatedFiles(read)) {
+      // A description that was polished elsewhere comes along with the next change of a field.
+      const fields = (source: string): unknown =>
+        path === valuesSchemaFile
+          ? JSON.parse(source, (key, value: unknown) => (key === 'description' ? undefined : value))
+          : source;
+      expect([path, fields(read(path))]).toEqual([path, fields(text)]);
+    }
   });
 
   it('runs the software of this repository by default', () => {
