@@ -1,13 +1,27 @@
 /** Somebody who has all that a validator has, and keeps to no rules. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { encodeConsensusMessage, firstValidatorSet } from '../../src/codec/index.js';
+import { encodeBlockHeader, encodeConsensusMessage, firstValidatorSet } from '../../src/codec/index.js';
 import { loadNodeConfig } from '../../src/config/index.js';
 import { openKeyFile } from '../../src/crypto/native/index.js';
-import { validatorSetHash, voteSigningBytes, type Signer } from '../../src/crypto/index.js';
+import {
+  headerDigest,
+  merkleLeafHash,
+  merkleRoot,
+  validatorSetHash,
+  voteSigningBytes,
+  type Signer,
+} from '../../src/crypto/index.js';
 import { encodeFrames } from '../../src/network/wire/connect.js';
 import { encodeConsensusFrame } from '../../src/network/wire/frames.js';
-import { asDigest, asValidatorIndex, asView, type Height } from '../../src/types/index.js';
+import {
+  asDigest,
+  asHash,
+  asValidatorIndex,
+  asView,
+  type Digest,
+  type Height,
+} from '../../src/types/index.js';
 import { contextOf, rawDial, rawHandshake, type RawCall } from '../helpers/raw-peer.js';
 import type { TestNetwork } from './network.js';
 import type { ValidatorProcess } from './validator-process.js';
@@ -72,6 +86,51 @@ export async function sendCommit(
     height,
     digest,
     signature: { validator: asValidatorIndex(vote.index), signature: signature as typeof signed },
+  });
+  raw.call.write(encodeFrames([encodeConsensusFrame(message)]));
+}
+
+/** Proposes a block with one transaction, whose results and state are not those of its execution. */
+export async function proposeFalseBlock(
+  { genesis, chainId }: TestNetwork,
+  { raw, signer }: Impersonation,
+  block: {
+    readonly proposer: number;
+    readonly view: number;
+    readonly height: Height;
+    readonly parent: Digest;
+    /** Canonical envelope that the receiver has. */
+    readonly envelope: Uint8Array;
+  },
+): Promise<void> {
+  const set = validatorSetHash(firstValidatorSet(genesis.validators));
+  const proposer = asValidatorIndex(block.proposer);
+  const view = asView(block.view);
+  const { height } = block;
+  const leaf = merkleLeafHash(block.envelope);
+  const header = encodeBlockHeader({
+    version: 1,
+    chainId,
+    height,
+    view,
+    prevHash: block.parent,
+    transactionsRoot: merkleRoot([leaf]),
+    resultsRoot: asHash(new Uint8Array(32).fill(1)),
+    stateRoot: asHash(new Uint8Array(32).fill(2)),
+    validatorSetHash: set,
+    nextValidatorSetHash: set,
+    timeMs: Date.now(),
+    proposer,
+    transactionCount: 1,
+  });
+  const digest = headerDigest(header);
+  const statement = { chainId, validatorSetHash: set, phase: 'prePrepare' as const, view, height, digest };
+  const message = encodeConsensusMessage({
+    kind: 'prePrepare',
+    view,
+    header,
+    transactionHashes: [leaf],
+    signature: { validator: proposer, signature: await signer.sign(voteSigningBytes(statement)) },
   });
   raw.call.write(encodeFrames([encodeConsensusFrame(message)]));
 }

@@ -20,7 +20,7 @@ export const faultTests: Readonly<
   QuaestorEquivocation: { title: 'a validator that votes for two blocks' },
   QuaestorAbstaining: { title: 'a data folder that is put back' },
   QuaestorPeerMisbehaving: { title: 'a validator that sends votes that do not hold' },
-  QuaestorProposalInvalid: { whyNot: 'takes a primary whose software was changed' },
+  QuaestorProposalInvalid: { title: 'a primary that proposes a false block' },
   QuaestorClockSkew: { title: 'a clock that is ahead' },
   QuaestorDiskSpaceLow: { title: 'a disk that fills up' },
   QuaestorDiskSpaceCritical: { title: 'a disk that fills up' },

@@ -1,14 +1,15 @@
 /** Alerts about clients and about others that are faulty, each by its real cause: npm run test:monitoring */
-import { afterAll, beforeAll, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { TransactionFailedError } from '../../src/client/index.js';
-import { asHeight } from '../../src/types/index.js';
+import { asDigest, asHeight } from '../../src/types/index.js';
 import { rawTo, streamTo } from '../e2e/desk.js';
 import { envelopeBytes, payloadOf, sealed, transferOf } from '../e2e/envelopes.js';
-import { impersonate, sendCommit } from '../e2e/impersonate.js';
+import { impersonate, proposeFalseBlock, sendCommit } from '../e2e/impersonate.js';
 import { routes, signPayment, type PaymentRoute } from '../e2e/load.js';
 import { withLogTails } from '../e2e/network.js';
+import { eventually } from '../helpers/eventually.js';
 import { describeWatched } from './describe-watched.js';
-import { boundMs, watch, type Watched } from './watched-network.js';
+import { boundMs, primaryOf, watch, type Watched } from './watched-network.js';
 
 describeWatched('alerts about the service (skipped where Prometheus is not installed)', () => {
   let watched: Watched;
@@ -18,7 +19,8 @@ describeWatched('alerts about the service (skipped where Prometheus is not insta
     const environment = {
       QUAESTOR_MEMPOOL_MAX_TRANSACTIONS: '200',
       QUAESTOR_MEMPOOL_MAX_MEMBER_TRANSACTIONS: '200',
-      QUAESTOR_CONSENSUS_VIEW_TIMEOUT: '4s',
+      QUAESTOR_CONSENSUS_VIEW_TIMEOUT: '8s',
+      QUAESTOR_CONSENSUS_PRIMARY_SILENCE: '10s',
     };
     watched = await watch({ environment });
   }, boundMs);
@@ -30,10 +32,14 @@ describeWatched('alerts about the service (skipped where Prometheus is not insta
   }, boundMs);
 
   /** Envelopes of payments that the network has not seen. */
-  async function payments(route: PaymentRoute, count: number): Promise<readonly Uint8Array[]> {
+  async function payments(
+    route: PaymentRoute,
+    count: number,
+    asked = watched.network.validators[0]!,
+  ): Promise<readonly Uint8Array[]> {
     const { network } = watched;
     const member = await network.member(route.member);
-    const height = await network.validators[0]!.metric('quaestor_consensus_height');
+    const height = await asked.metric('quaestor_consensus_height');
     const made = Array.from({ length: count }, () =>
       signPayment(route, member, network.chainId, { validUntilHeight: height + 500 }),
     );
@@ -121,6 +127,37 @@ describeWatched('alerts about the service (skipped where Prometheus is not insta
       await Promise.all(flooding);
       await network.agreed();
       await prometheus.expectQuiet(['QuaestorMempoolNearlyFull', 'QuaestorShedding']);
+    }),
+    boundMs,
+  );
+
+  it(
+    'a primary that proposes a false block',
+    withLogTails(async () => {
+      const { network, prometheus } = watched;
+      const primary = await primaryOf(network);
+      const victim = network.validators.find(({ index }) => index !== primary.index)!;
+      const height = asHeight((await network.agreed()) + 1);
+      const answers = await (await network.operator()).getStatusOfAll({ timeoutMs: 2000 });
+      const [status] = answers.flatMap((item) => ('status' in item ? [item.status] : []));
+      const view = await victim.metric('quaestor_consensus_view');
+      await primary.kill();
+      const impersonation = await impersonate(network, primary, victim);
+      closers.push(() => impersonation.raw.close());
+      const [envelope] = await payments(routes.alba, 1, victim);
+      const paid = streamTo(await rawOf(routes.alba, victim.index), [envelope!]);
+      await eventually('it waits', async () => (await victim.metric('quaestor_mempool_transactions')) === 1);
+      await proposeFalseBlock(network, impersonation, {
+        proposer: primary.index,
+        view,
+        height,
+        parent: asDigest(status!.digest),
+        envelope: envelope!,
+      });
+      await prometheus.expectFiring(['QuaestorProposalInvalid']);
+      impersonation.raw.close();
+      await network.startAll();
+      expect((await paid).map(({ outcome }) => outcome)).toEqual(['FINAL']);
     }),
     boundMs,
   );
