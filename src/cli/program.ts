@@ -60,6 +60,11 @@ const commands: readonly {
     load: async () => (await import('./commands/admin.js')).adminCommand(),
   },
   {
+    name: 'divergence',
+    summary: 'what differs on a node that halted',
+    load: async () => (await import('./commands/divergence.js')).divergenceCommand(),
+  },
+  {
     name: 'validators',
     summary: 'who validates; propose, approve and withdraw changes',
     load: async () => (await import('./commands/validators.js')).validatorsCommand(),

@@ -71,7 +71,7 @@ export const logCodes = {
   CONSENSUS_HALTED: {
     level: 'error',
     meaning:
-      'This validator stopped voting for good because safety is at stake. Keep its store for analysis.',
+      'This validator stopped voting for good because safety is at stake. Keep its store for analysis; quaestor divergence compares it with what a quorum has certified.',
   },
   DRAIN_STARTED: {
     level: 'info',
@@ -83,10 +83,6 @@ export const logCodes = {
     level: 'info',
     meaning:
       'An operator changed something by the admin service: who, what. Also in admin-audit.jsonl in the data folder.',
-  },
-  STATE_DIVERGED: {
-    level: 'error',
-    meaning: 'Own execution gave another result than a certified block: first differing transaction and key.',
   },
   SYNC_STARTED: { level: 'info', meaning: 'The node catches up; from and to which height.' },
   SYNC_FINISHED: { level: 'info', meaning: 'The node has caught up.' },
