@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import { err, ok } from '../types/index.js';
 import type { Result } from '../types/index.js';
 import type { Address } from './address.js';
@@ -234,6 +234,13 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
   const existing = await stat(dataDir).catch(() => undefined);
   if (existing !== undefined && !existing.isDirectory()) {
     report(['dataDir'], `${dataDir}: Found a file; expected a folder, or nothing, to be made.`);
+  }
+  const { witness } = file.storage;
+  if (witness !== undefined && resolve(folder, witness).startsWith(`${dataDir}${sep}`)) {
+    report(
+      ['storage', 'witness'],
+      `${resolve(folder, witness)}: Found a file in the data folder; expected one that is not put back together with it.`,
+    );
   }
 }
 

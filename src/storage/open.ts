@@ -76,7 +76,7 @@ export function openStore(options: StoreOptions): Promise<Result<Store, StorageE
     const { db, sequence, highWater } = await openFolder(dir, options);
     return closingOnError({ close: () => closeBoth(db, highWater) }, async () => {
       const { witnessFile } = options;
-      const witness = witnessFile === undefined ? undefined : await HighWater.at(resolve(witnessFile));
+      const witness = witnessFile === undefined ? undefined : await openWitness(resolve(witnessFile));
       return assemble({
         engine: db,
         chainId: options.chainId,
@@ -104,6 +104,21 @@ export function openInstall(options: StoreOptions): Promise<Result<StateInstall,
       }),
     );
   });
+}
+
+/** Its folder is not made: one that is missing may be a disk that is not mounted, with the witness on it. */
+async function openWitness(file: string): Promise<HighWater> {
+  try {
+    return await HighWater.at(file);
+  } catch (error) {
+    throw new StorageError(
+      'NOT_WRITABLE',
+      `The witness of the store, "${file}", can not be opened: ${error instanceof Error ? error.message : String(error)}. ` +
+        `Make its folder, or mount its disk, and see that this user may write there.`,
+      { file },
+      error,
+    );
+  }
 }
 
 /** `openInstall` on a disk in memory. */

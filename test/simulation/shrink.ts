@@ -22,6 +22,11 @@ function stepsFor(options: SimulationOptions): readonly Simpler[] {
     (now) => ({ ...now, machine: { ...now.machine, slowness: 0, maxSkewMs: 0, maxDrift: 0 } }),
     (now) => ({ ...now, disk: { ...now.disk, stalling: 0 } }),
     (now) => ({ ...now, clients: { ...now.clients, floods: 0 } }),
+    ({ reconfiguration, ...now }) => ({
+      ...now,
+      ...(reconfiguration !== undefined && { reconfiguration: { changes: 0, spares: 0 } }),
+    }),
+    (now) => (now.observers === undefined ? undefined : { ...now, observers: 0 }),
     (now) => halved(now, 'transactions'),
     (now) => (now.troubleMs < 200 ? undefined : { ...now, troubleMs: Math.round(now.troubleMs / 2) }),
   ];
@@ -55,6 +60,10 @@ function withoutFault(
 ): SimulationOptions | undefined {
   const value = options.faults[name];
   if (value === undefined || value === 0 || value === false) return undefined;
+  if (name === 'oldFolder') {
+    const { oldFolder: _, ...others } = options.faults;
+    return { ...options, faults: others };
+  }
   return { ...options, faults: { ...options.faults, [name]: typeof value === 'number' ? 0 : false } };
 }
 

@@ -268,6 +268,7 @@ describe('files that the configuration names', () => {
     chmodSync(join(folder, 'peer.key'), 0o640);
     rmSync(join(folder, 'ca.pem'));
     mkdirSync(join(folder, 'ca.pem'));
+    write('node.yaml', `${minimal}storage: { witness: data/witness }\n`);
     write('data', '');
     const { problems } = await failure({}, true);
     const text = (name: string) => problems.find(({ field }) => field === name)?.message;
@@ -276,7 +277,8 @@ describe('files that the configuration names', () => {
     expect(text('tls.peer.key')).toContain('chmod 600');
     expect(text('tls.peer.ca')).toContain('Found no file');
     expect(text('dataDir')).toContain('expected a folder');
-    expect(problems).toHaveLength(6);
+    expect(text('storage.witness')).toContain('not put back together with it');
+    expect(problems).toHaveLength(7);
   });
 });
 
@@ -297,7 +299,7 @@ describe('configs/validator.yaml', () => {
       for (const part of path) value = (value as Record<string, unknown>)[part];
       expect([path.join('.'), value]).not.toEqual([path.join('.'), undefined]);
     }
-    const { validator, dataDir, network, tls, key, nextKey } = parsed;
+    const { validator, dataDir, network, tls, key, nextKey, storage } = parsed;
     const bare = nodeSchema.parse({
       validator,
       dataDir,
@@ -305,6 +307,7 @@ describe('configs/validator.yaml', () => {
       tls,
       key,
       nextKey,
+      storage: { witness: storage.witness },
       verifier: { threads: 2 },
     });
     expect({ ...parsed, peers: [] }).toEqual(bare);

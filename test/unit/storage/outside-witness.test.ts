@@ -10,7 +10,7 @@ afterEach(() => rm(base, { recursive: true, force: true }));
 
 const at = (name: string): string => join(base, name);
 
-async function open(name = 'store'): Promise<Store> {
+async function open(name = 'store', witness = 'witness'): Promise<Store> {
   return opened(
     await openStore({
       dir: at(name),
@@ -18,7 +18,7 @@ async function open(name = 'store'): Promise<Store> {
       chainId: testChain,
       validator: 'alpha',
       createIfMissing: true,
-      witnessFile: at('witness'),
+      witnessFile: at(witness),
     }),
   );
 }
@@ -35,6 +35,11 @@ describe('a witness of writes outside of the store', () => {
       await write(store);
       await store.close();
     }
+  });
+
+  it('is not made in a folder that is not there: its disk may not be mounted', async () => {
+    base = await temporaryFolder();
+    await expect(open('store', 'disk/witness')).rejects.toThrow(/disk\/witness".*mount its disk/);
   });
 
   it.each(['an earlier copy', 'an empty folder'] as const)(
