@@ -301,8 +301,10 @@ class GrpcPeerNetwork implements PeerNetwork {
 
   #each(to: ValidatorIndex | 'all', push: (peer: Peer) => void): void {
     const { peers } = this.#connections;
-    if (to === 'all') for (const peer of peers.values()) push(peer);
-    else {
+    if (to === 'all') {
+      // Who is only followed has no link, and nothing waits for it.
+      for (const peer of peers.values()) if (peer.validator.publicKey !== undefined) push(peer);
+    } else {
       const peer = peers.get(to);
       if (peer !== undefined) push(peer);
     }
@@ -349,7 +351,10 @@ class GrpcPeerNetwork implements PeerNetwork {
         if (!isMember) return true;
         if (peer === opening || peer.link !== undefined) return false;
         if (peer.validator.publicKey === undefined && !isAlone) return false;
-        return peer.lastFailure === 'stranger' || peer.aloneSinceMs <= sinceMs;
+        // What is followed already is followed until the link is there.
+        const isHeard = this.#following.state(peer.validator.index)?.status !== undefined;
+        const isRefused = peer.lastFailure === 'stranger' || peer.lastFailure === 'proof';
+        return isHeard || isRefused || peer.aloneSinceMs <= sinceMs;
       })
       .map(({ validator }) => validator);
   }

@@ -145,9 +145,10 @@ export class NodeView implements NodeInspection {
     const height = store.head()?.height ?? asHeight(0);
     const reported = snapshot.peers.map((peer) => peer.committedHeight);
     const connectedValidators = this.#connected();
-    // Who hears of no validator in force, because they have all left since, goes by those that it hears of: what they
-    // say is proven before it is used.
-    const outside = reported.length === 0 ? (replica.driver.claimedOutside ?? 0) : 0;
+    // Who only follows and hears of no validator in force, because they have all left since, goes by those that it hears
+    // of: what they say is proven before it is used.
+    const isLost = reported.length === 0 && replica.driver.self === undefined;
+    const outside = isLost ? (replica.driver.claimedOutside ?? 0) : 0;
     const knownHeight = Math.max(height, believableHeight(reported, validators), outside);
     const { snapshotThresholdBlocks } = this.#options.config.sync;
     if (snapshotThresholdBlocks > 0 && knownHeight - height >= snapshotThresholdBlocks)

@@ -39,6 +39,8 @@ const blockTimeoutMs = 30_000;
 export interface SnapshotOptions {
   readonly config: Pick<NodeConfig, 'dataDir' | 'storage' | 'sync' | 'validator'>;
   readonly chainId: ChainId;
+  /** The last block that this node has. */
+  readonly ownHeight: Height;
   /** What is known of validator sets; the changes since are fetched first. */
   readonly sets: FollowedSets;
   readonly checkpointIntervalBlocks: number;
@@ -65,6 +67,12 @@ export async function fetchSnapshot(options: SnapshotOptions): Promise<boolean> 
   const known = await knownHeight(options);
   if (known === undefined) {
     if (!signal.aborted) giveUp(log, 'too few validators say where they stand');
+    return false;
+  }
+  if (known - options.ownHeight < config.sync.snapshotThresholdBlocks / 2) {
+    // Who said so was in no validator set, and it is not true: blocks are dropped for no such reason. Or the node has
+    // caught up by blocks meanwhile.
+    giveUp(log, 'the validators in force are not far ahead');
     return false;
   }
   let install = await openIncoming(options);
@@ -226,21 +234,21 @@ async function copy(options: SnapshotOptions, install: StateInstall): Promise<bo
   return end === 'complete';
 }
 
-/** The validator sets that this node knew last, proven again; that of the genesis when it has no blocks. */
+/** The validator sets that this node knew last, proven again, and its last block; those of the genesis when it has none. */
 export async function storedSets(
   place: Pick<NodeConfig, 'dataDir' | 'validator'> & Pick<Electorate, 'chainId'>,
   genesisSet: ValidatorSet,
-): Promise<FollowedSets> {
+): Promise<{ readonly sets: FollowedSets; readonly ownHeight: Height }> {
   const sets = new FollowedSets(place.chainId, genesisSet);
   const store = await openOld(place);
   try {
     const head = store?.head();
-    if (store === undefined || head === undefined) return sets;
+    if (store === undefined || head === undefined) return { sets, ownHeight: asHeight(0) };
     for (const change of await readSetChanges(store, head.height, 0, limits.maxValidatorSetChanges)) {
       const followed = sets.follow(change);
       if (!followed.ok) throw followed.error;
     }
-    return sets;
+    return { sets, ownHeight: head.height };
   } finally {
     await store?.close();
   }

@@ -140,7 +140,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   await settleFolders(config.dataDir);
   if (options.snapshot !== undefined) {
     const { signal, done } = options.snapshot;
-    const sets = await storedSets({ ...config, chainId }, genesisElectorates.current);
+    const { sets, ownHeight } = await storedSets({ ...config, chainId }, genesisElectorates.current);
     const peers = peersOf(sets.electorates());
     const installed = await withSnapshotNetwork(
       (handlers) => {
@@ -152,6 +152,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
         fetchSnapshot({
           config,
           chainId,
+          ownHeight,
           sets,
           checkpointIntervalBlocks: parameters.checkpointIntervalBlocks,
           network,
