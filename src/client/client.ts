@@ -16,16 +16,10 @@ import type { Signer } from '../crypto/index.js';
 import { installNativeSha256 } from '../crypto/native/sha256.js';
 import { asAmount, asHeight, faultyOf, type ChainId, type Height, type TxId } from '../types/index.js';
 import type { ChainTrust } from '../verify/index.js';
-import { attemptUntil } from './attempts.js';
+import type { AttemptLimits } from './attempts.js';
 import { followBlocks, type FollowOptions } from './blocks.js';
-import { isUnavailable, type Endpoint, type UnaryMethod, type ValidatorAddress } from './endpoint.js';
-import {
-  ClientClosedError,
-  ClientError,
-  RequestError,
-  UnavailableError,
-  VerificationError,
-} from './errors.js';
+import type { UnaryMethod, ValidatorAddress } from './endpoint.js';
+import { ClientClosedError, ClientError, UnavailableError, VerificationError } from './errors.js';
 import { EndpointPool } from './pool.js';
 import {
   accountsPage,
@@ -41,7 +35,7 @@ import {
   type KnownTransaction,
   type ValidatorStatus,
 } from './reads.js';
-import { reasons } from './reasons.js';
+import { readVerified, type Accept } from './read-verified.js';
 import { submitMany } from './submit-many.js';
 import type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 import { submit } from './submit.js';
@@ -52,7 +46,7 @@ import {
   type FinalTransaction,
   type SignedTransaction,
 } from './transactions.js';
-import { getValidatorsMethod, judgeFollowing } from './follow-validators.js';
+import { getValidatorsMethod } from './follow-validators.js';
 import { checkedValidators, type ValidatorsState } from './validators.js';
 import { Verifier } from './verifier.js';
 
@@ -387,11 +381,7 @@ export class QuaestorClient {
     if (height > this.#seenHeight) this.#seenHeight = height;
   }
 
-  #limits(options: CallOptions): {
-    readonly deadlineMs: number;
-    readonly attemptTimeoutMs: number;
-    readonly signal: AbortSignal;
-  } {
+  #limits(options: CallOptions): AttemptLimits {
     const { signal, timeoutMs } = options;
     return {
       deadlineMs: Date.now() + (timeoutMs ?? this.#timeoutMs),
@@ -400,49 +390,16 @@ export class QuaestorClient {
     };
   }
 
-  /** Reads from one validator after the other until an answer holds. */
-  async #read<Request, Response, T>(
+  #read<Request, Response, T>(
     method: UnaryMethod<Request, Response>,
     request: Request,
     options: CallOptions,
-    accept: (response: Response, from: string) => T | 'behind' | Promise<T | 'behind'>,
+    accept: Accept<Response, T>,
   ): Promise<T> {
-    const limits = this.#limits(options);
-    let latest: unknown;
-    const outcome = await attemptUntil<T>(this.#pool, limits, async (endpoint, deadlineMs) => {
-      const answer = await endpoint.call(method, request, deadlineMs, limits.signal);
-      if ('failure' in answer) {
-        latest = answer.failure.error;
-        const { reason, message, statusCode, details } = answer.failure;
-        const elsewhere =
-          reason === undefined ? isUnavailable(answer.failure) : retriesElsewhere.has(reasons[reason].retry);
-        if (elsewhere) return 'failed';
-        throw new RequestError(reason ?? 'MALFORMED_REQUEST', message, {
-          statusCode,
-          details,
-          validator: endpoint.address,
-        });
-      }
-      try {
-        const accepted = await judgeFollowing(endpoint, this.#verifier, limits.signal, () =>
-          accept(answer.response, endpoint.address),
-        );
-        return accepted === 'behind' ? 'other' : { done: accepted };
-      } catch (error) {
-        if (!(error instanceof VerificationError)) throw error;
-        latest = error;
-        this.#distrust(endpoint, error);
-        return 'other';
-      }
+    return readVerified({ pool: this.#pool, verifier: this.#verifier }, this.#limits(options), {
+      method,
+      request,
+      accept,
     });
-    if (outcome !== undefined) return outcome.done;
-    if (latest instanceof VerificationError) throw latest;
-    throw new UnavailableError('No validator gave an answer that would do before the deadline.', latest);
-  }
-
-  #distrust(endpoint: Endpoint, error: VerificationError): void {
-    endpoint.lied(error, Date.now());
   }
 }
-
-const retriesElsewhere: ReadonlySet<string> = new Set(['elsewhere', 'unknown']);
