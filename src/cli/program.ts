@@ -25,6 +25,11 @@ const commands: readonly {
     load: async () => (await import('./commands/start.js')).startCommand(),
   },
   {
+    name: 'signer',
+    summary: "hold a validator's key in a process of its own",
+    load: async () => (await import('./commands/signer.js')).signerCommand(),
+  },
+  {
     name: 'devnet',
     summary: 'run a network on this machine, and pay',
     load: async () => (await import('./commands/devnet.js')).devnetCommand(),

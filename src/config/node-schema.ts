@@ -1,34 +1,14 @@
 import type { z } from 'zod';
 import { limits } from '../types/index.js';
-import { parseAddress } from './address.js';
+import { certificates, dialAddress, filePath as path, listenAddress } from './fields.js';
 import { ids } from './ids.js';
+import { validatorKey } from './key-source.js';
 import { field } from './schema.js';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const second = 1000;
 const minute = 60 * second;
-
-const path = () => field.text(/^[^\0]{1,1024}$/, 'the path of a file');
-
-const listenAddress = () =>
-  field.parsed(parseAddress, 'an address "host:port" with a port from 0 to 65535 (0: any free one)');
-
-const dialAddress = () =>
-  field.parsed((text) => {
-    const address = parseAddress(text);
-    return address !== undefined && address.port > 0 ? address : undefined;
-  }, 'an address "host:port" with a port from 1 to 65535');
-
-const certificates = () =>
-  field.mapping({
-    /** Certificates of the authorities that the other side's certificate must chain to, PEM. */
-    ca: path(),
-    /** Own certificate chain, PEM. */
-    cert: path(),
-    /** Private key of the own certificate, PEM. */
-    key: path(),
-  });
 
 /**
  * The configuration file of a node. Every field that can have a sound default has one; configs/validator.yaml explains
@@ -58,9 +38,9 @@ export const nodeSchema = field.mapping({
     })
     .prefault({}),
   tls: field.mapping({ peer: certificates(), client: certificates() }),
-  key: field.mapping({ file: path(), passwordFile: path() }).optional(),
+  key: validatorKey().optional(),
   /** Key that is to follow `key`, while it is rotated. */
-  nextKey: field.mapping({ file: path(), passwordFile: path() }).optional(),
+  nextKey: validatorKey().optional(),
   storage: field
     .mapping({
       engine: field.oneOf(['auto', 'rocksdb', 'leveldb']).default('auto'),

@@ -7,6 +7,7 @@ import type { Address } from './address.js';
 import { readConfigDocument, readFailure } from './document.js';
 import { applyEnvironment } from './environment.js';
 import type { Environment } from './environment.js';
+import { keyProblem, keySourceOf, type KeyFields, type KeySource } from './key-source.js';
 import { nodeSchema } from './node-schema.js';
 import type { NodeFile } from './node-schema.js';
 import { ConfigError } from './problems.js';
@@ -19,12 +20,6 @@ export interface TlsFiles {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-}
-
-/** Absolute paths of an encrypted key file and of the file with its password. */
-export interface KeyFiles {
-  readonly file: string;
-  readonly passwordFile: string;
 }
 
 /** How one node runs. Paths are absolute, durations in milliseconds, sizes in bytes. */
@@ -56,9 +51,9 @@ export interface NodeConfig {
   };
   readonly tls: { readonly peer: TlsFiles; readonly client: TlsFiles };
   /** Undefined for an observer. */
-  readonly key: KeyFiles | undefined;
+  readonly key: KeySource | undefined;
   /** Key that is to follow `key`, while it is rotated. */
-  readonly nextKey: KeyFiles | undefined;
+  readonly nextKey: KeySource | undefined;
   readonly storage: {
     readonly engine: 'auto' | 'rocksdb' | 'leveldb';
     readonly cacheBytes: number;
@@ -155,7 +150,7 @@ function checkKey(data: unknown, report: Report): void {
   if (role === 'observer' || key !== undefined) return;
   report(
     ['key'],
-    'Found nothing; expected a mapping of the key file of this validator: "file", "passwordFile".',
+    'Found nothing; expected a mapping of the key of this validator: "file" and "passwordFile", or "pkcs11", or "remote".',
   );
 }
 
@@ -185,6 +180,10 @@ function checkTogether(file: NodeFile, report: Report): void {
     }
     surfaces.set(`${host} ${port}`, surface);
   }
+  for (const [name, key] of keysIn(file)) {
+    const problem = keyProblem(key);
+    if (problem !== undefined) report([name], problem);
+  }
   const peers = new Set<string>();
   for (const [index, { validator }] of file.peers.entries()) {
     if (peers.has(validator)) {
@@ -195,22 +194,49 @@ function checkTogether(file: NodeFile, report: Report): void {
 }
 
 /** The keys that the configuration names, by field. */
-function keysIn({ key, nextKey }: NodeFile): readonly (readonly [field: string, files: KeyFiles])[] {
-  return [
-    ...(key === undefined ? [] : [['key', key] as const]),
-    ...(nextKey === undefined ? [] : [['nextKey', nextKey] as const]),
-  ];
+function keysIn(file: NodeFile): readonly (readonly [field: 'key' | 'nextKey', key: KeyFields])[] {
+  return (['key', 'nextKey'] as const).flatMap((name) => {
+    const key = file[name];
+    return key === undefined ? [] : [[name, key] as const];
+  });
+}
+
+type NamedFile = readonly [field: readonly string[], path: string];
+
+/** Files of a key: those that are read, and those that hold secrets. */
+function filesOf(
+  name: string,
+  { file, passwordFile, pkcs11, remote }: KeyFields,
+): {
+  readonly readable: readonly NamedFile[];
+  readonly secret: readonly NamedFile[];
+} {
+  const readable: NamedFile[] = [];
+  const secret: NamedFile[] = [];
+  // Its mode is judged where it is opened: by the keystore.
+  if (file !== undefined) readable.push([[name, 'file'], file]);
+  if (passwordFile !== undefined) secret.push([[name, 'passwordFile'], passwordFile]);
+  if (pkcs11 !== undefined) {
+    readable.push([[name, 'pkcs11', 'module'], pkcs11.module]);
+    secret.push([[name, 'pkcs11', 'pinFile'], pkcs11.pinFile]);
+  }
+  if (remote !== undefined) {
+    const { ca, cert, key } = remote.tls;
+    readable.push([[name, 'remote', 'tls', 'ca'], ca], [[name, 'remote', 'tls', 'cert'], cert]);
+    secret.push([[name, 'remote', 'tls', 'key'], key]);
+  }
+  return { readable, secret };
 }
 
 async function checkFiles(file: NodeFile, folder: string, report: Report): Promise<void> {
-  const readable: readonly (readonly [readonly string[], string])[] = [
+  const keys = keysIn(file).map(([name, key]) => filesOf(name, key));
+  const readable: readonly NamedFile[] = [
     [['network', 'genesis'], file.network.genesis],
     [['tls', 'peer', 'ca'], file.tls.peer.ca],
     [['tls', 'peer', 'cert'], file.tls.peer.cert],
     [['tls', 'client', 'ca'], file.tls.client.ca],
     [['tls', 'client', 'cert'], file.tls.client.cert],
-    // Its mode is judged where it is opened: by the keystore.
-    ...keysIn(file).map(([field, { file: path }]) => [[field, 'file'], path] as const),
+    ...keys.flatMap((files) => files.readable),
   ];
   for (const [field, path] of readable) {
     try {
@@ -221,10 +247,10 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
       report(field, `${resolve(folder, path)}: ${readFailure(error)}`);
     }
   }
-  const secret: readonly (readonly [readonly string[], string])[] = [
+  const secret: readonly NamedFile[] = [
     [['tls', 'peer', 'key'], file.tls.peer.key],
     [['tls', 'client', 'key'], file.tls.client.key],
-    ...keysIn(file).map(([field, { passwordFile }]) => [[field, 'passwordFile'], passwordFile] as const),
+    ...keys.flatMap((files) => files.secret),
   ];
   for (const [field, path] of secret) {
     const problem = await secretFileProblem(resolve(folder, path));
@@ -251,10 +277,6 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     cert: resolve(folder, files.cert),
     key: resolve(folder, files.key),
   });
-  const keyFiles = (files: KeyFiles): KeyFiles => ({
-    file: resolve(folder, files.file),
-    passwordFile: resolve(folder, files.passwordFile),
-  });
   return {
     file: path,
     warnings,
@@ -271,8 +293,8 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     peers: file.peers.filter((peer) => peer.validator !== file.validator),
     listen: file.listen,
     tls: { peer: tls(file.tls.peer), client: tls(file.tls.client) },
-    key: file.key && keyFiles(file.key),
-    nextKey: file.nextKey && keyFiles(file.nextKey),
+    key: file.key && keySourceOf(file.key, folder),
+    nextKey: file.nextKey && keySourceOf(file.nextKey, folder),
     storage: {
       engine: file.storage.engine,
       cacheBytes: file.storage.cache,

@@ -37,7 +37,7 @@ export function prepareTls(
   network: string,
   self: Pick<PeerValidator, 'id'>,
   title = 'The TLS certificate',
-  role: 'validator' | 'observer' = 'validator',
+  role: 'validator' | 'observer' | 'signer' = 'validator',
 ): TlsContext {
   let leaf: X509Certificate;
   try {
@@ -67,11 +67,12 @@ export function prepareTls(
       { validFrom: leaf.validFrom, validTo: leaf.validTo },
     );
   }
-  const named = namedNode(leaf.raw, network);
-  if (!named.ok || named.value.role !== role || named.value.id !== self.id) {
+  const named = readIdentity(leaf.raw);
+  const isOurs = named.ok && named.value.network === network;
+  if (!isOurs || named.value.role !== role || named.value.id !== self.id) {
     const found = named.ok
-      ? `The certificate names ${named.value.role} "${named.value.id}" of network "${network}".`
-      : named.error;
+      ? `The certificate names ${named.value.role} "${named.value.id}" of network "${named.value.network}".`
+      : named.error.message;
     throw new QuaestorError(
       'TLS_IDENTITY_MISMATCH',
       `${title} must name ${role} "${self.id}" of network "${network}": ${found}`,

@@ -2,7 +2,7 @@ import type { Evidence, ValidatorSet } from '../codec/index.js';
 import type { BlockRef, Notice } from '../consensus/types.js';
 import type { Logger, Metrics } from '../telemetry/index.js';
 import { validatorSetHash } from '../crypto/index.js';
-import { equalBytes, quorumOf, toHex } from '../types/index.js';
+import { equalBytes, quorumOf, toHex, type QuaestorError } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { DriverObserver, EvidenceRefusal, MessageOutcome } from './driver-options.js';
@@ -284,6 +284,14 @@ export class NodeObserver implements DriverObserver {
       { code: 'PEER_MISBEHAVED', peer: validators[from], type: 'evidence', reason },
       'A validator sent evidence that does not hold.',
     );
+  }
+
+  unsigned(statement: string, error: QuaestorError): void {
+    const { log } = this.#options;
+    const text = `A ${statement} of this validator stays unsaid: ${error.message}`;
+    const { refusal } = error.details;
+    if (error.code === 'SIGNER_REFUSED') log.error({ code: 'SIGNER_REFUSED', statement, refusal }, text);
+    else log.warn({ code: 'SIGNER_NOT_READY', statement }, text);
   }
 
   syncStarted(from: Height, target: Height): void {

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import type { GenesisSummary } from './genesis-summary.js';
 import { formatAddress, type NodeConfig, type TlsFiles } from '../config/index.js';
 import type { Signer } from '../crypto/index.js';
-import { openKeyFile, type KeySigner } from '../crypto/native/index.js';
 import type { TlsMaterial } from '../network/index.js';
 import { QuaestorError, toHex } from '../types/index.js';
 import { signerIn, type Electorates } from './electorate.js';
@@ -26,12 +25,6 @@ export function checkId(config: NodeConfig, genesis: Pick<GenesisSummary, 'valid
   );
 }
 
-/** Opens the keys that this node may sign with, in order; none for an observer. Rejects with a QuaestorError. */
-export async function openSigners({ role, key, nextKey }: NodeConfig): Promise<readonly KeySigner[]> {
-  const files = role === 'observer' ? [] : [key, nextKey].filter((each) => each !== undefined);
-  return Promise.all(files.map(({ file, passwordFile }) => openKeyFile(file, passwordFile)));
-}
-
 /**
  * Throws a QuaestorError when this validator of the genesis holds none of its keys: neither the one in the genesis nor
  * one that is decided. Under any later set, and if the configuration says that it joins later, such a node follows.
@@ -47,8 +40,8 @@ export function checkKeys(
   const keys = signers.map(({ publicKey }) => toHex(publicKey)).join(', ');
   throw new QuaestorError(
     'KEY_MISMATCH',
-    `The key in "${config.key?.file ?? ''}" is not that of "${config.validator}" in the genesis: its public key is ` +
-      `${keys}. Use the key file that belongs to this validator.`,
+    `The key that the configuration names is not that of "${config.validator}" in the genesis: its public key is ` +
+      `${keys}. Use the key that belongs to this validator.`,
   );
 }
 

@@ -21,6 +21,7 @@ import { boundHeapGrowth } from './heap.js';
 import { showLimits } from './limits-shown.js';
 import { NodeAdmin } from './node-admin.js';
 import { networkOf, readClientTls, readPeerTls } from './node-network.js';
+import { NodeSigners } from './node-signers.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
 import { NodeObserver } from './observer.js';
@@ -28,7 +29,7 @@ import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
 import { serveBlocks, serveSetChanges, serveState } from './serve-peers.js';
 import { fetchSnapshot, nothing, storedSets, withSnapshotNetwork } from './snapshot.js';
-import { addressesOf, checkId, checkKeys, openSigners, settingsOf } from './validator-settings.js';
+import { addressesOf, checkId, checkKeys, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
   readonly config: NodeConfig;
@@ -92,19 +93,29 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     previous: undefined,
     scheduled: undefined,
   };
+  const metrics = createMetrics({ version, network: networkName, validator: config.validator });
+  const health = new HealthState();
+  const keys = await NodeSigners.open({
+    config,
+    network: networkName,
+    chainId,
+    pipelineWindow: parameters.pipelineWindowBlocks,
+    log,
+    metrics,
+    health,
+  });
+  parts.add(() => keys.close());
   const identity: Identity = {
     id: config.role === 'observer' ? undefined : config.validator,
-    signers: await openSigners(config),
+    signers: keys.signers,
   };
   const clientTls = await readClientTls(config, networkName);
   const peerTls = await readPeerTls(config, networkName);
-  const metrics = createMetrics({ version, network: networkName, validator: config.validator });
   showLimits(metrics, config, parameters);
   const certificates = new CertificateWatch({ clock, log, metrics });
   certificates.use('peer', peerTls.expiryMs);
   certificates.use('client', clientTls.expiryMs);
-  const health = new HealthState();
-  health.update({ signerReady: true, quorum: quorumOf(validators.length) });
+  health.update({ quorum: quorumOf(validators.length) });
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (fail = resolve));
 
@@ -184,6 +195,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   if (!opened.ok) throw opened.error;
   const store = opened.value;
   parts.add(() => store.close());
+  keys.use(store);
 
   const electorates = store.head() === undefined ? genesisElectorates : await readElectorates(store);
   checkKeys(config, electorates, identity.signers);
@@ -232,6 +244,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     validator: config.validator,
     committed: (height) => {
       reads.current?.committed(height);
+      keys.committed(height);
       const { replica } = link;
       if (replica !== undefined) network.tellObservers(replica.driver.status());
     },
@@ -338,6 +351,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
         readPeerTls(config, networkName),
         readClientTls(config, networkName),
       ]);
+      await keys.reloadCertificates();
       network.reloadTls(newPeerTls.material);
       ledgerServer.reloadTls(newClientTls.material);
       adminServer.reloadTls(newClientTls.material);

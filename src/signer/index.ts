@@ -6,7 +6,8 @@
 export { SigningGuard, refusalCodes, type Granted, type RefusalCode, type Refused } from './guard.js';
 export { createJournal, Journal } from './journal.js';
 export { RemoteSigner, type RemoteSignerOptions } from './remote-signer.js';
-export { startSignerServer, type RunningSigner, type SignerCounts } from './server.js';
+export { openHeldKey, type OpenKey } from './held-key.js';
+export { initSigner, startSigner, type RunningSignerProcess } from './run.js';
 export {
   decodeChanges,
   encodeChanges,

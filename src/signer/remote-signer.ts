@@ -59,6 +59,8 @@ export interface RemoteSignerOptions {
   readonly timeoutMs: number;
   readonly log: Logger;
   readonly counts: RemoteSignerCounts;
+  /** Asks for `final` with the latest there is: the signer knows too little to answer. */
+  readonly prove: () => Promise<void>;
   /** The signer answers, or does not: `reason` says why. */
   readonly changed: (ready: boolean, reason: string | undefined) => void;
 }
@@ -69,6 +71,9 @@ const minReconnectMs = 50;
 const maxReconnectMs = 2_000;
 /** A connection that is silent for so long is checked. */
 const keepaliveMs = 5_000;
+
+/** Refusals that may be for want of a proof. */
+const lackOfKnowledge: ReadonlySet<string> = new Set(['WRONG_VALIDATOR_SET', 'TOO_FAR_AHEAD']);
 
 interface Request {
   readonly id: number;
@@ -117,7 +122,11 @@ export class RemoteSigner implements Signer {
     // A handshake is not worth waiting: it is tried again.
     if (content.kind === 'hello' && !this.ready) throw unavailable('it is not connected');
     const startedMs = performance.now();
-    const outcome = await this.#ask(content);
+    let outcome = await this.#ask(content);
+    if (outcome.kind === 'refusal' && lackOfKnowledge.has(outcome.code)) {
+      await this.#options.prove();
+      outcome = await this.#ask(content);
+    }
     if (outcome.kind === 'signature' && outcome.signature.length === 64) {
       this.#options.counts.signed(performance.now() - startedMs);
       return outcome.signature;
@@ -141,11 +150,6 @@ export class RemoteSigner implements Signer {
   /** Everything up to the block of this certificate is on the validator's disk. */
   final(certificate: CommitCertificate, setChanges: readonly ValidatorSetChange[]): void {
     if (this.ready) this.#tell({ kind: 'finality', finality: { certificate, setChanges } });
-  }
-
-  /** Highest height that the signer knew to be final when it connected. */
-  get knownFinalHeight(): number {
-    return this.#info?.finalHeight ?? 0;
   }
 
   /** Uses other certificates, on a new connection. */

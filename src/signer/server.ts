@@ -17,7 +17,7 @@ import { loadSignMethod, signerProtocolVersion } from './service.js';
 
 /** What a signer counts. */
 export interface SignerCounts {
-  signed(kind: string): void;
+  signed(kind: 'vote' | 'checkpoint' | 'viewChange' | 'newView' | 'hello'): void;
   refused(code: RefusalCode): void;
   /** From the request to its answer. */
   answered(ms: number): void;
@@ -99,8 +99,8 @@ export async function startSignerServer(options: SignerServerOptions): Promise<R
     port,
     reloadTls: (material) => credentials.reload(material),
     close: () => {
-      server.forceShutdown();
-      return Promise.resolve();
+      for (const stream of open) stream.stop();
+      return shutdown(server);
     },
   };
 }
@@ -165,6 +165,14 @@ class SignStream {
     });
   }
 
+  /** Ends the call: the validator dials again, or waits. */
+  stop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#call.emit('error', { code: status.UNAVAILABLE, details: 'The signer stops.' });
+    this.#end();
+  }
+
   #receive(bytes: Buffer): void {
     if (this.#over) return;
     const receivedMs = performance.now();
@@ -192,7 +200,7 @@ class SignStream {
       outcome = journal.append(changes).then(async () => {
         if (sign === undefined) return { kind: 'taken' };
         const signature = await key.sign(sign);
-        counts.signed(content.kind);
+        if (content.kind !== 'entered' && content.kind !== 'finality') counts.signed(content.kind);
         return { kind: 'signature', signature };
       });
       if (content.kind === 'finality') counts.finalHeight(guard.state.final);
@@ -221,6 +229,19 @@ class SignStream {
   #answer(id: number, outcome: SignOutcome): void {
     if (!this.#over) this.#call.write(Buffer.from(encodeSignResponse({ id, outcome })));
   }
+}
+
+/** A connection that does not end by itself in this time is cut. */
+const graceMs = 500;
+
+function shutdown(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.forceShutdown(), graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function bind(server: Server, address: string, credentials: ApiServerCredentials): Promise<number> {

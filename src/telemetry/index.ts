@@ -14,4 +14,6 @@ export { createLogger, standardOutput } from './logger.js';
 export type { LogFields, Logger, LoggerOptions } from './logger.js';
 export { createMetrics } from './metrics.js';
 export type { Metrics, MetricsOptions } from './metrics.js';
+export { createSignerMetrics } from './signer-metrics.js';
+export type { SignerMetrics } from './signer-metrics.js';
 export type { LineSink } from './pretty.js';

@@ -133,6 +133,19 @@ export const logCodes = {
     meaning: 'New certificate files cannot be used; the old ones stay in use.',
   },
   CERTIFICATE_EXPIRES_SOON: { level: 'warn', meaning: 'A certificate expires soon; replace its files.' },
+  SIGNER_READY: { level: 'info', meaning: 'The key can be used: its signer or token answers.' },
+  SIGNER_NOT_READY: {
+    level: 'warn',
+    meaning:
+      'The key cannot be used for the reason in the line: its signer or token is away. Nothing is signed meanwhile.',
+  },
+  SIGNER_REFUSED: {
+    level: 'error',
+    meaning:
+      'A signer refused to sign: the validator asked for what contradicts what was signed before. See docs/signer.md for the code.',
+  },
+  SIGNER_CONNECTED: { level: 'info', meaning: 'A validator has connected to this signer.' },
+  SIGNER_DISCONNECTED: { level: 'warn', meaning: 'The validator of this signer has gone.' },
   MEMPOOL_FULL: { level: 'warn', meaning: 'Transactions are refused because the pool is full.' },
   CENSORSHIP_SUSPECTED: {
     level: 'warn',

@@ -3,6 +3,7 @@ import { consensusMetrics } from './declarations/consensus.js';
 import {
   ledgerMetrics,
   nodeMetrics,
+  signerMetrics,
   storageMetrics,
   syncMetrics,
   tlsMetrics,
@@ -64,6 +65,7 @@ export function createMetrics(options: MetricsOptions) {
     tls: tlsMetrics(build),
     grpc: grpcMetrics(build),
     verifier: verifierMetrics(build),
+    signer: signerMetrics(build),
     sync: syncMetrics(build),
     /** Calls back before every scrape, for values that are cheaper to read than to keep. */
     beforeScrape(callback: () => void): void {

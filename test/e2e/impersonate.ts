@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { encodeBlockHeader, encodeConsensusMessage, firstValidatorSet } from '../../src/codec/index.js';
 import { loadNodeConfig } from '../../src/config/index.js';
-import { openKeyFile } from '../../src/crypto/native/index.js';
+import { openConfiguredKey } from '../helpers/configured-key.js';
 import {
   headerDigest,
   merkleLeafHash,
@@ -43,7 +43,7 @@ export async function impersonate(
   const [caPem, certificatePem, privateKeyPem] = (await Promise.all(
     [tls.peer.ca, tls.peer.cert, tls.peer.key].map((file) => readFile(file, 'utf8')),
   )) as [string, string, string];
-  const signer = await openKeyFile(key!.file, key!.passwordFile);
+  const signer = await openConfiguredKey(key);
   const raw = rawDial(victim.ports.peer, contextOf({ caPem, certificatePem, privateKeyPem }));
   await rawHandshake(raw, new X509Certificate(certificatePem).raw, {
     chainId,

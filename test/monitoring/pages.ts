@@ -20,6 +20,7 @@ const areas = [
   ['grpc', 'Calls'],
   ['network', 'Between validators'],
   ['sync', 'Catching up'],
+  ['signer', 'Key'],
   ['verifier', 'Signature checks'],
   ['storage', 'Storage and disk'],
   ['tls', 'Certificates'],

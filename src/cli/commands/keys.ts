@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   generateKeyPair,
+  promptPassword,
   readKeystorePublicKey,
   readPasswordFile,
   wipe,
@@ -13,6 +14,7 @@ import {
 import { createCertificateRequest, issueForRequest, type IdentityRole } from '../../network/pki/index.js';
 import { toHex, type PublicKey } from '../../types/index.js';
 import { define, parse } from '../command.js';
+import { tokenCommand } from './keys-token.js';
 import { usageError } from '../command-error.js';
 
 /** `quaestor keys`. */
@@ -24,6 +26,7 @@ export function keysCommand(): Command {
     )
     .addCommand(generateCommand())
     .addCommand(showCommand())
+    .addCommand(tokenCommand())
     .addCommand(requestCommand())
     .addCommand(certifyCommand());
 }
@@ -31,6 +34,7 @@ export function keysCommand(): Command {
 interface GenerateOptions {
   readonly out: string;
   readonly passwordFile?: string;
+  readonly prompt?: boolean;
 }
 
 function generateCommand(): Command {
@@ -40,32 +44,45 @@ function generateCommand(): Command {
       'Makes an Ed25519 key of a validator or a member: an encrypted key file (scrypt, AES-256-GCM) with mode 0600.',
     )
     .requiredOption('-o, --out <file>', 'key file to make')
-    .option(
-      '--password-file <file>',
-      'file whose first line is the password (default: OUT.password is made)',
-    );
+    .option('--password-file <file>', 'file whose first line is the password (default: OUT.password is made)')
+    .option('--prompt', 'ask for the password at the terminal, twice; no file is made for it');
   return define<GenerateOptions>(
     command,
     'quaestor keys generate --out key/validator.key',
     async ({ output }, options) => {
       const given = options.passwordFile;
-      const passwordFile = given ?? `${options.out.replace(/\.key$/, '')}.password`;
-      const password = given === undefined ? randomBytes(32).toString('base64url') : await passwordOf(given);
+      const isAsked = options.prompt === true;
+      if (isAsked && given !== undefined)
+        throw usageError('--prompt and --password-file exclude each other.');
+      const passwordFile = isAsked ? undefined : (given ?? `${options.out.replace(/\.key$/, '')}.password`);
+      const password = isAsked
+        ? await newPassword(options.out)
+        : given === undefined
+          ? randomBytes(32).toString('base64url')
+          : await passwordOf(given);
       const pair = generateKeyPair();
       const written = await writeKeystore(options.out, pair, password);
       wipe(pair.seed);
       if (!written.ok) throw written.error;
-      if (given === undefined) {
+      if (given === undefined && passwordFile !== undefined) {
         const kept = await writePasswordFile(passwordFile, password);
         if (!kept.ok) throw kept.error;
       }
       output.line(`Key file       ${options.out}`);
-      output.line(`Password file  ${passwordFile}`);
+      if (passwordFile !== undefined) output.line(`Password file  ${passwordFile}`);
       output.line(`Public key     ${toHex(pair.publicKey)}`);
       output.document({ keyFile: options.out, passwordFile, ...publicKeyDocument(pair.publicKey) });
       return undefined;
     },
   );
+}
+
+/** A new password from the terminal, typed twice. */
+async function newPassword(file: string): Promise<string> {
+  const password = await promptPassword(`Password of ${file}`);
+  if (password === '') throw usageError('The password is empty; give one that is not.');
+  if (password === (await promptPassword('The same again'))) return password;
+  throw usageError('The two passwords differ; nothing was made.');
 }
 
 async function passwordOf(file: string): Promise<string> {
@@ -107,10 +124,13 @@ function identityOptions(command: Command): Command {
     .requiredOption('--network <name>', 'name of the network, as in its genesis')
     .addOption(
       new Option('--role <role>', 'what the certificate stands for')
-        .choices(['validator', 'observer', 'member', 'operator'])
+        .choices(['validator', 'observer', 'member', 'operator', 'signer'])
         .makeOptionMandatory(),
     )
-    .requiredOption('--id <id>', 'id of the validator, observer or member, or name of the operator');
+    .requiredOption(
+      '--id <id>',
+      'id of the validator, observer or member, of the validator that a signer serves, or name of the operator',
+    );
 }
 
 function requestCommand(): Command {
@@ -166,8 +186,8 @@ function certifyCommand(): Command {
     'quaestor keys certify --authority authority --request client.csr.pem --network quaestor-devnet --role member --id bank-alba --out client.pem',
     async ({ output }, options) => {
       const { network, role, id } = options;
-      if (options.host.length > 0 && role !== 'validator' && role !== 'observer') {
-        throw usageError('--host is for validators and observers only.');
+      if (options.host.length > 0 && (role === 'member' || role === 'operator')) {
+        throw usageError('--host is for validators, observers and signers only.');
       }
       const authority = {
         certificatePem: await readFile(join(options.authority, 'ca.pem'), 'utf8'),

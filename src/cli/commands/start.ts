@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadNodeConfig, type NodeConfig } from '../../config/index.js';
+import { loadNodeConfig, type NodeConfig, type TlsFiles } from '../../config/index.js';
 import type { RunningValidator } from '../../node/validator.js';
 import { createLogger, RecentLines, standardOutput, type Logger } from '../../telemetry/index.js';
 import { QuaestorError } from '../../types/index.js';
@@ -81,7 +81,7 @@ async function runUntilStopped(
   defect: Promise<string>,
 ): Promise<void> {
   const reload = (): void => void reloadCertificates(validator, log);
-  const watch = watchCertificates([config.tls.peer, config.tls.client], reload);
+  const watch = watchCertificates([config.tls.peer, config.tls.client, ...remoteTls(config)], reload);
   process.on('SIGHUP', reload);
   const stopped = new Promise<undefined>((resolve) => {
     signal.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -99,6 +99,11 @@ async function runUntilStopped(
     watch.stop();
     process.off('SIGHUP', reload);
   }
+}
+
+/** Certificates for remote signers. */
+function remoteTls({ key, nextKey }: NodeConfig): readonly TlsFiles[] {
+  return [key, nextKey].flatMap((source) => (source?.kind === 'remote' ? [source.tls] : []));
 }
 
 async function reloadCertificates(validator: RunningValidator, log: Logger): Promise<void> {

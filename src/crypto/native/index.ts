@@ -2,6 +2,8 @@
  * Fast and secret parts of the cryptography for Node.js: hashing by libsodium, the pool that checks signatures on
  * worker threads, key generation, signers and encrypted key files. Decides nothing that src/crypto does not define.
  */
+export { generatePkcs11Key, Pkcs11Signer, readPkcs11PublicKey, type Pkcs11Options } from './pkcs11-signer.js';
+export { canPrompt, promptPassword, type Terminal } from './password-prompt.js';
 export { generateKeyPair, keyPairFromSeed, KeySigner, wipe } from './keys.js';
 export type { KeyPair } from './keys.js';
 export {

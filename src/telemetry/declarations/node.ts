@@ -1,5 +1,5 @@
 import { atMost, oneOf, type MetricBuilder } from '../families.js';
-import { stepSeconds } from './buckets.js';
+import { latencySeconds, stepSeconds } from './buckets.js';
 
 /** The node as a whole: whether it can do its work, and what it has to do it with. */
 export const nodeMetrics = (build: MetricBuilder) => ({
@@ -61,6 +61,25 @@ export const tlsMetrics = (build: MetricBuilder) => ({
     'tls_certificate_expiry_timestamp_seconds',
     'When the certificate in use expires, in seconds since 1970, by whose connections it is for.',
     { surface: oneOf('peer', 'client') },
+  ),
+});
+
+/** The validator's key, wherever it is. */
+export const signerMetrics = (build: MetricBuilder) => ({
+  ready: build.gauge(
+    'signer_ready',
+    '1 while the key of this validator can be used, 0 while its remote signer or its token is away.',
+  ),
+  duration: build.histogram(
+    'signer_duration_seconds',
+    'Time from asking a remote signer to its signature, the time without a connection included.',
+    latencySeconds,
+  ),
+  waiting: build.gauge('signer_waiting_requests', 'Requests that wait for a remote signer.'),
+  refusals: build.counterBy(
+    'signer_refused_total',
+    'Statements of this validator that its remote signer refused, by code (docs/signer.md).',
+    { code: atMost(16) },
   ),
 });
 

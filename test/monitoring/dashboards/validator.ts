@@ -162,6 +162,28 @@ export const validator: Dashboard = {
       ],
     },
     {
+      title: 'Key',
+      panels: [
+        value(
+          'Key can be used',
+          '1, or 0 while its remote signer or its token is away.',
+          'none',
+          [query(one('quaestor_signer_ready'))],
+          { alarm: { value: 1, below: true } },
+        ),
+        graph(
+          'Signatures of a remote signer',
+          'In a second; those that it refused; what waits for it.',
+          'ops',
+          [
+            query(rate('quaestor_signer_duration_seconds_count'), '{{validator}} signed'),
+            query(rate('quaestor_signer_refused_total'), '{{validator}} {{code}}'),
+            query(one('quaestor_signer_waiting_requests'), '{{validator}} waiting'),
+          ],
+        ),
+      ],
+    },
+    {
       title: 'Catching up',
       panels: [
         graph('Blocks taken over', 'From others, in a second.', 'ops', [

@@ -9,6 +9,7 @@ import {
   type NodeConfig,
 } from '../../../src/config/index.js';
 import { openKeyFile } from '../../../src/crypto/native/index.js';
+import { openConfiguredKey } from '../../helpers/configured-key.js';
 import { genesisChainId } from '../../../src/ledger/index.js';
 import { readIdentity } from '../../../src/network/pki/index.js';
 import { toHex } from '../../../src/types/index.js';
@@ -54,7 +55,7 @@ describe('quaestor init', () => {
       expect(config.listen.client).toEqual({ host: '127.0.0.1', port: 20_001 + 10 * (index + 1) });
       for (const { host, port } of Object.values(config.listen)) addresses.add(`${host}:${port}`);
       expect(await genesisOf(config.network.genesisFile)).toEqual(genesis);
-      const signer = await openKeyFile(config.key!.file, config.key!.passwordFile);
+      const signer = await openConfiguredKey(config.key);
       expect(toHex(signer.publicKey)).toBe(toHex(publicKey));
       expect(readIdentity(await readFile(config.tls.peer.cert, 'utf8'))).toMatchObject({
         ok: true,

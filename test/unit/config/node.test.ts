@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
-import { loadNodeConfig } from '../../../src/config/index.js';
+import { loadNodeConfig, loadSignerConfig } from '../../../src/config/index.js';
+import { signerSchema } from '../../../src/config/signer.js';
 import type { ConfigError, NodeConfig } from '../../../src/config/index.js';
 import { applyEnvironment } from '../../../src/config/environment.js';
 import { nodeSchema } from '../../../src/config/node-schema.js';
@@ -295,6 +296,8 @@ describe('configs/validator.yaml', () => {
     const example: unknown = parse(text);
     const parsed = nodeSchema.parse(example);
     for (const { path } of scalarsOf(nodeSchema)) {
+      // Another place for a key has an example of its own.
+      if (['pkcs11', 'remote'].includes(path[1] ?? '')) continue;
       let value: unknown = example;
       for (const part of path) value = (value as Record<string, unknown>)[part];
       expect([path.join('.'), value]).not.toEqual([path.join('.'), undefined]);
@@ -315,5 +318,67 @@ describe('configs/validator.yaml', () => {
     for (const [index, line] of lines.entries()) {
       if (/^ +(?!address)\w+: \S/.test(line)) expect(lines[index - 1]).toMatch(/^ *#/);
     }
+  });
+});
+
+describe('other places for a key', () => {
+  const example = parse(readFileSync('configs/validator.yaml', 'utf8')) as object;
+
+  it.each(['pkcs11', 'remote'])('are explained field by field in configs/key-%s.yaml', (kind) => {
+    const text = readFileSync(`configs/key-${kind}.yaml`, 'utf8');
+    const { key } = parse(text) as { readonly key: Record<string, unknown> };
+    expect(nodeSchema.safeParse({ ...example, key, nextKey: key })).toMatchObject({ success: true });
+    for (const { path } of scalarsOf(nodeSchema).filter(
+      ({ path: [name, at] }) => name === 'key' && at === kind,
+    )) {
+      let value: unknown = { key };
+      for (const part of path) value = (value as Record<string, unknown>)[part];
+      expect([path.join('.'), value]).not.toEqual([path.join('.'), undefined]);
+    }
+    const lines = text.split('\n');
+    for (const [index, line] of lines.entries()) {
+      if (/^ {4,}\w+: \S/.test(line)) expect(lines[index - 1]).toMatch(/^ *#/);
+    }
+  });
+
+  it('are exactly one', async () => {
+    write('node.yaml', minimal.replace('passwordFile: password', 'pkcs11: {}, passwordFile: p'));
+    expect((await failure()).message).toMatch(/key\.pkcs11\.module: Found nothing/);
+    write('node.yaml', minimal.replace(/key: \{ file: validator.key.*/, 'key: { passwordFile: p }'));
+    expect((await failure()).message).toMatch(/key: Found none of "file", "pkcs11" and "remote"/);
+  });
+});
+
+describe('configs/signer.yaml', () => {
+  it('has every field, each under a comment, with its real default', async () => {
+    const text = readFileSync('configs/signer.yaml', 'utf8');
+    const example = parse(text) as Record<string, unknown>;
+    const loaded = await loadSignerConfig('configs/signer.yaml', {});
+    expect(loaded).toMatchObject({ ok: true, value: { key: { kind: 'file' }, warnings: [] } });
+    for (const { path } of scalarsOf(signerSchema).filter(({ path: [, at] }) => at !== 'pkcs11')) {
+      let value: unknown = example;
+      for (const part of path) value = (value as Record<string, unknown>)[part];
+      expect([path.join('.'), value]).not.toEqual([path.join('.'), undefined]);
+    }
+    const { validator, genesis, stateDir, tls, key } = example;
+    expect(signerSchema.parse(example)).toEqual(
+      signerSchema.parse({ validator, genesis, stateDir, tls, key }),
+    );
+    const lines = text.split('\n');
+    for (const [index, line] of lines.entries()) {
+      if (/^ +\w+: \S/.test(line)) expect(lines[index - 1]).toMatch(/^ *#/);
+    }
+  });
+
+  it('names every problem of a file with its place', async () => {
+    write(
+      'signer.yaml',
+      'validator: v1\ngenesis: g\nstateDir: s\ntls: { ca: a, cert: b, key: c }\nkey: { password: x }\n',
+    );
+    const loaded = await loadSignerConfig(join(folder, 'signer.yaml'), {});
+    expect(loaded).toMatchObject({ ok: false, error: { code: 'CONFIG_INVALID' } });
+    expect(!loaded.ok && loaded.error.message).toMatch(
+      /signer.yaml:5:8: key.password: This field is not known here/,
+    );
   });
 });
