@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { NodeConfig } from '../config/index.js';
 import { createVerifierPool, installNativeSha256 } from '../crypto/native/index.js';
 import { openStore } from '../storage/index.js';
-import { createMetrics, type Logger } from '../telemetry/index.js';
+import { createMetrics, HealthState, type Logger } from '../telemetry/index.js';
 import { asValidatorIndex, QuaestorError } from '../types/index.js';
 import { systemClock } from './clock.js';
 import { compareWithCertified, type Comparison } from './divergence.js';
@@ -11,9 +11,10 @@ import { electorateOf, readElectorates } from './electorate.js';
 import { EpochPeers } from './epoch-peers.js';
 import type { GenesisSummary } from './genesis-summary.js';
 import { networkOf, readPeerTls } from './node-network.js';
+import { NodeSigners } from './node-signers.js';
 import { Parts } from './parts.js';
 import { withSnapshotNetwork } from './snapshot.js';
-import { addressesOf, openSigners } from './validator-settings.js';
+import { addressesOf } from './validator-settings.js';
 
 export interface DiagnosisOptions {
   readonly config: NodeConfig;
@@ -58,17 +59,28 @@ async function compare(options: DiagnosisOptions, parts: Parts): Promise<Compari
   const verifier = createVerifierPool({ threads: 1 });
   parts.add(() => verifier.close());
   const electorates = await readElectorates(store);
+  const metrics = createMetrics({ version, network: networkName, validator: config.validator });
+  const keys = await NodeSigners.open({
+    config,
+    network: networkName,
+    chainId,
+    pipelineWindow: parameters.pipelineWindowBlocks,
+    log,
+    metrics,
+    health: new HealthState(),
+  });
+  parts.add(() => keys.close());
   const open = networkOf({
     config,
     chainId,
     networkName,
     identity: {
       id: config.role === 'observer' ? undefined : config.validator,
-      signers: await openSigners(config),
+      signers: keys.signers,
     },
     tls: (await readPeerTls(config, networkName)).material,
     log,
-    metrics: createMetrics({ version, network: networkName, validator: config.validator }),
+    metrics,
   });
   const peers = new EpochPeers({ electorates, addresses: addressesOf(config, electorates) });
   return withSnapshotNetwork(
