@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
+import { helm } from './helm.js';
 
 const possible = process.platform === 'linux' && process.getuid?.() === 0;
 const suite = process.env['QUAESTOR_DEPLOY_TESTS'] === 'all' && possible ? describe : describe.skip;
@@ -22,5 +23,9 @@ suite('the image (needs test:deploy, Linux and root)', () => {
     expect([status, status === 0 ? '' : `${stdout}\n${stderr}`]).toEqual([0, '']);
     expect(stdout).toContain('The receipt holds.');
     expect(stdout).toContain('All stopped on SIGTERM with exit code 0.');
+    // The chart's pods, with volumes, names and addresses as a kubelet gives them; helm test pays and verifies.
+    if (helm === undefined) return;
+    expect(stdout).toContain('4 pods of the chart are ready, by their probes.');
+    expect(stdout.split('The receipt holds.')).toHaveLength(3);
   }, 900_000);
 });

@@ -1,12 +1,24 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from './build.js';
 
 export interface Ended {
   readonly exitCode: number | null;
   readonly output: string;
+}
+
+/** What a pod adds to a container. */
+export interface PodParts {
+  /** Folders of this machine by the path that they are mounted at, read-only unless it is the data. */
+  readonly mounts: ReadonlyMap<string, string>;
+  /** Address on the bridge of `PodNetwork`; by default the container has this machine's network. */
+  readonly address?: string;
+  /** Names of other pods: lines of /etc/hosts. */
+  readonly hosts?: string;
+  /** Instead of the image's. */
+  readonly command?: readonly string[];
 }
 
 /**
@@ -17,12 +29,14 @@ export class Container {
   readonly ended: Promise<Ended>;
   readonly #process: ChildProcess;
   #output = '';
+  #over = false;
 
-  constructor(image: Image, volume: string, args: readonly string[]) {
+  constructor(image: Image, volume: string, args: readonly string[], pod: PodParts = { mounts: new Map() }) {
     const { root, settings } = image;
     // What an engine puts there.
     for (const folder of ['proc', 'dev', 'etc']) mkdirSync(join(root, folder), { recursive: true });
-    writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n');
+    writeFileSync(join(root, 'etc/hosts'), `127.0.0.1 localhost\n${pod.hosts ?? ''}`);
+    for (const path of pod.mounts.keys()) mkdirSync(join(root, path), { recursive: true });
     writeFileSync(join(root, 'etc/resolv.conf'), '');
     const setUp = [
       `mount --bind "${root}" "${root}"`,
@@ -34,6 +48,8 @@ export class Container {
         `touch "${root}/dev/${device}"`,
         `mount --bind /dev/${device} "${root}/dev/${device}"`,
       ]),
+      ...[...pod.mounts].map(([path, folder]) => `mount --rbind "${folder}" "${root}${path}"`),
+      ...(pod.address === undefined ? [] : joinBridge(pod.address)),
       `exec env --ignore-environment "$@"`,
     ];
     const env = Object.entries(settings.env).map(([name, value]) => `${name}=${value}`);
@@ -42,12 +58,13 @@ export class Container {
       `--userspec=${settings.user}`,
       '--groups=',
       root,
-      ...settings.entrypoint,
+      ...(pod.command ?? settings.entrypoint),
       ...args,
     ];
     this.#process = spawn(
       'unshare',
       [
+        ...(pod.address === undefined ? [] : ['--net']),
         ...[
           '--mount',
           '--pid',
@@ -71,10 +88,22 @@ export class Container {
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
     }
-    this.ended = once(this.#process, 'close').then(([exitCode]) => ({
-      exitCode: exitCode as number | null,
-      output: this.#output,
-    }));
+    this.ended = once(this.#process, 'close').then(([exitCode]) => {
+      this.#over = true;
+      return { exitCode: exitCode as number | null, output: this.#output };
+    });
+  }
+
+  /** Whether its process has ended. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** A process that is in its namespaces, seen from outside; undefined as long as there are none. */
+  get namespacePid(): number | undefined {
+    const pid = this.#process.pid ?? 0;
+    const differs = readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net');
+    return differs ? pid : undefined;
   }
 
   /** Everything that it has written. */
@@ -103,4 +132,14 @@ export class Container {
   kill(): void {
     this.#process.kill('SIGKILL');
   }
+}
+
+/** Waits for the interface that `PodNetwork.connect` puts into the namespace, and gives it its address. */
+function joinBridge(address: string): readonly string[] {
+  return [
+    'while ! ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done',
+    `ip address add ${address}/24 dev eth0`,
+    'ip link set lo up',
+    'ip link set eth0 up',
+  ];
 }
