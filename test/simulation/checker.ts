@@ -22,11 +22,10 @@ import {
   voteSigningBytes,
 } from '../../src/crypto/index.js';
 import { decodeLogRecord } from '../../src/consensus/index.js';
-import { checkInvariants, genesisChainId } from '../../src/ledger/index.js';
-import type { BlockCommit, LogEntry, Store } from '../../src/storage/index.js';
-import { asHeight, equalBytes, toHex } from '../../src/types/index.js';
-import type { ChainId, Hash, StateKey } from '../../src/types/index.js';
-import { decodeBalance } from '../../src/codec/index.js';
+import { genesisChainId } from '../../src/ledger/index.js';
+import type { BlockCommit, LogEntry } from '../../src/storage/index.js';
+import { equalBytes, toHex } from '../../src/types/index.js';
+import type { ChainId, Hash } from '../../src/types/index.js';
 import { wrongNewView } from './derivation.js';
 import { holds } from './keys.js';
 import { LedgerModel } from './model.js';
@@ -95,6 +94,11 @@ export class Checker {
     this.#options = options;
     this.#chainId = genesisChainId(options.genesis);
     this.#model = new LedgerModel(options.genesis);
+  }
+
+  /** What each account has after the last block. */
+  get balances(): ReadonlyMap<string, bigint> {
+    return this.#model.balances;
   }
 
   /** Who decides which height. */
@@ -238,37 +242,6 @@ export class Checker {
       this.#fail(`EVIDENCE: replica ${validator} has proof against ${guilty}, which is correct`);
   }
 
-  /** Compares what is on a disk with the chain, and its state with the model and with the rules of the ledger. */
-  async checkStore(validator: number, store: Store): Promise<void> {
-    const head = store.head()?.height ?? 0;
-    // Blocks up to that of a copied state are not there.
-    for (const block of this.chain.slice(store.base, head)) {
-      const stored = await store.block(asHeight(block.height));
-      const same =
-        stored !== undefined &&
-        equalBytes(stored.headerBytes, block.headerBytes) &&
-        sameList(stored.envelopes, block.envelopes) &&
-        sameList(stored.results, block.results);
-      if (!same) {
-        this.#fail(`STORE: block ${block.height} of replica ${validator} is not the one that was committed`);
-        return;
-      }
-    }
-    if (head !== this.chain.length) return;
-    const state = await stateOf(store, head);
-    const { violations } = checkInvariants(state);
-    if (violations[0] !== undefined) this.#fail(`INVARIANT: replica ${validator}: ${violations[0].message}`);
-    for (const [account, expected] of this.#model.balances) {
-      const bytes = state.get(`balance/${account}/CHF` as StateKey);
-      const balance = bytes === undefined ? undefined : decodeBalance(bytes);
-      const amount: bigint = balance?.ok === true ? balance.value.amount : 0n;
-      if (amount !== expected)
-        this.#fail(
-          `STATE: ${account} has ${amount.toString()} at replica ${validator} instead of ${expected.toString()}`,
-        );
-    }
-  }
-
   #append(commit: BlockCommit): void {
     const { height, digest, headerBytes, envelopes, results } = commit.block;
     const header = decodeBlockHeader(headerBytes);
@@ -403,15 +376,4 @@ export class Checker {
   #fail(message: string): void {
     this.#options.fail(message);
   }
-}
-
-function sameList(left: readonly Uint8Array[], right: readonly Uint8Array[]): boolean {
-  return left.length === right.length && left.every((item, index) => equalBytes(item, right[index]!));
-}
-
-async function stateOf(store: Store, height: number): Promise<ReadonlyMap<StateKey, Uint8Array>> {
-  const state = new Map<StateKey, Uint8Array>();
-  const entries = await store.stateRange({ prefix: '', height: asHeight(height), limit: 100_000 });
-  for (const { key, value } of entries) state.set(key, value);
-  return state;
 }

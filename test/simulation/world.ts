@@ -2,11 +2,11 @@
 import { genesisChainId, seedHashTables } from '../../src/ledger/index.js';
 import type { Evidence, Genesis } from '../../src/codec/model.js';
 import type { BlockCommit, LogEntry, StoredBlock } from '../../src/storage/types.js';
-import { equalBytes } from '../../src/types/index.js';
 import { Checker, type Fork } from './checker.js';
 import { Clients, type Order } from './clients.js';
 import { epochMs, VirtualTime } from './clock.js';
 import { Coverage, Troubles, type FaultKind, type TroubleKind } from './coverage.js';
+import { checkEnd, isAtRest, whereItIs } from './ending.js';
 import { isolateOne, planFaults, stop, type FaultsParts } from './faults.js';
 import { simGenesis } from './genesis.js';
 import { Governance } from './governance.js';
@@ -224,7 +224,10 @@ export class World {
       return true;
     });
     this.#checkStall();
-    if (this.#failure === undefined) await this.#finish();
+    if (this.#failure === undefined) {
+      this.#clients.finish(this.#checker.places);
+      await checkEnd(this.#checker, this.#correct(), (message) => this.fail(message));
+    }
     return {
       height: this.#checker.chain.length,
       highestView: Math.max(
@@ -365,36 +368,12 @@ export class World {
 
   #isSettled(): boolean {
     if (this.#clients.open > 0 || this.#governance.busy) return false;
-    const tip = this.#checker.chain.at(-1);
-    return this.#correct().every((machine) => {
-      const head = machine.store?.head();
-      const { replica } = machine;
-      if (replica === undefined || head?.height !== (tip?.height ?? 0)) return false;
-      const { pending, inFlight } = replica.mempool.stats();
-      return pending === 0 && inFlight === 0;
-    });
+    return this.#correct().every((machine) => isAtRest(machine, this.#checker.chain.length));
   }
 
   #whatIsMissing(): string {
-    const heads = this.#correct().map((machine) => {
-      const snapshot = machine.replica?.driver.snapshot();
-      return `${machine.index}: height ${machine.store?.head()?.height ?? 0} view ${snapshot?.view ?? '-'}${snapshot?.viewChangeInProgress === true ? ' changing' : ''}${snapshot?.syncing === true ? ' syncing' : ''} pending ${machine.replica?.mempool.stats().pending ?? '-'} in flight ${machine.replica?.mempool.stats().inFlight ?? '-'}`;
-    });
+    const heads = this.#correct().map(whereItIs);
     return `${this.#clients.open} orders have no answer; chain ${this.#checker.chain.length}; ${heads.join('; ')}`;
-  }
-
-  async #finish(): Promise<void> {
-    this.#clients.finish(this.#checker.places);
-    const tip = this.#checker.chain.at(-1);
-    for (const machine of this.#correct()) {
-      const head = machine.store?.head();
-      if (tip !== undefined && (head === undefined || !equalBytes(head.digest, tip.digest)))
-        this.fail(`AGREEMENT: replica ${machine.index} ends at another block`);
-      if (machine.doubleVotes && machine.evidenceCount === 0 && machine.replica?.driver.evidence.size === 0)
-        this.fail(`EVIDENCE: replica ${machine.index} has seen a validator vote twice and reports nothing`);
-      if (machine.store !== undefined && !machine.damaged)
-        await this.#checker.checkStore(machine.index, machine.store);
-    }
   }
 
   /** What grows without bound is a failure too. */
