@@ -129,8 +129,13 @@ export class Container {
     return this.ended;
   }
 
+  /** Ends process 1, and with it all of the container, at once. */
   kill(): void {
-    this.#process.kill('SIGKILL');
+    if (this.#over) return;
+    const { pid } = this;
+    // Where there is none yet, the one that would make it.
+    if (pid > 0) process.kill(pid, 'SIGKILL');
+    else this.#process.kill('SIGKILL');
   }
 }
 
