@@ -239,6 +239,8 @@ function copyState(parts: FaultsParts): void {
   time.in(random.between(0, 600), () => {
     copySnapshot(machine)
       .catch((error: unknown) => {
+        // Damaged meanwhile, which the next process notices as well.
+        if (machine.damaged) return;
         fail(
           `DEFECT: a copy of the state: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         );

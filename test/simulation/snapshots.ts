@@ -170,14 +170,20 @@ function stateSource(machine: Machine, parts: SnapshotParts): StateSource {
         await travel.never();
         return;
       }
-      for await (const part of serveState(store, replica.tree, height, { from, until })) {
-        const served = parts.serveState(peer, part);
-        if (served === 'stall') {
-          await travel.never();
-          return;
+      try {
+        for await (const part of serveState(store, replica.tree, height, { from, until })) {
+          const served = parts.serveState(peer, part);
+          if (served === 'stall') {
+            await travel.never();
+            return;
+          }
+          await travel.back();
+          yield served;
         }
-        await travel.back();
-        yield served;
+      } catch (error) {
+        // Damaged on its disk: it answers with an error.
+        if (source?.damaged !== true) throw error;
+        throw new QuaestorError('PEER_UNAVAILABLE', 'The peer can not read its state.');
       }
     },
   };
