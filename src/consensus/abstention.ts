@@ -31,9 +31,13 @@ export function noteWord(state: ReplicaState, from: ValidatorIndex, status: Peer
   if (words === undefined) return;
   // Still with the validator set before: it has asked for no view of this one.
   const isBefore = status.committedHeight + 1 < state.config.validatorSet.activationHeight;
+  const view = isBefore ? asView(0) : status.view;
+  const before = words.get(from) ?? { height: status.committedHeight, view };
+  // Who is further than this replica may be with the next validator set, where views start over.
+  const isOfThisSet = status.committedHeight <= state.durable.height;
   words.set(from, {
-    height: words.get(from)?.height ?? status.committedHeight,
-    view: isBefore ? asView(0) : status.view,
+    height: before.height,
+    view: isOfThisSet ? view : asView(Math.max(before.view, view)),
   });
 }
 

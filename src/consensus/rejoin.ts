@@ -11,18 +11,19 @@ export function updateAbstention(state: ReplicaState, out: Outbox): void {
   const { abstention, durable, config, view } = state;
   if (abstention === undefined || state.halted) return;
   const needed = wordsNeeded(state);
+  // First words from above may be of the next validator set, whose views are others.
+  const covered = [...abstention.words.values()].filter(({ height }) => height <= durable.height);
   if (abstention.until === undefined) {
-    const heights = [...abstention.words.values()]
-      .map(({ height }) => height)
-      .filter((height) => height <= durable.height)
-      .sort((left, right) => left - right);
-    const covered = heights[needed - 1];
-    if (covered === undefined) return;
-    abstention.until = offset(covered, 2 * config.pipelineWindow);
+    const height = covered.map((word) => word.height).sort((left, right) => left - right)[needed - 1];
+    if (height === undefined) return;
+    abstention.until = offset(height, 2 * config.pipelineWindow);
   }
   if (durable.height < abstention.until || durable.last) return;
-  const views = [...abstention.words.values()].map((word) => word.view).sort((left, right) => left - right);
-  const asked = views[needed - 1] ?? view;
+  const views = covered.map((word) => word.view).sort((left, right) => left - right);
+  const asked = views[needed - 1];
+  // One view beyond what a correct one has reached is as far as another can be: whoever names more is as good as away.
+  const reached = views.at(-1 - state.f);
+  if (asked === undefined || reached === undefined || asked > reached + 1) return;
   state.abstention = undefined;
   out.persist({ kind: 'abstention', active: false });
   out.notice({ kind: 'abstentionEnded', height: durable.height });

@@ -69,7 +69,11 @@ export function restoreState(config: ConsensusConfig, restored: RestoredState, o
     }
   }
   restoreView(state, out, newView);
-  if (config.self === undefined) return state;
+  if (config.self === undefined) {
+    // What it may have forgotten it has said in another set: one to come counts.
+    if (abstains || restored.outdated === true) abstain(state, out, 'outdated');
+    return state;
+  }
   for (const vote of votes.sort((left, right) => left.height - right.height)) restoreVote(state, vote);
   sortOutBlocks(state, out);
   if (abstains || restored.outdated === true) {

@@ -100,7 +100,8 @@ export interface Slot {
 
 /** What a silent replica waits for. */
 export interface Abstention {
-  /** What other validators have said since the silence began: the height of their first word, the view of their last. */
+  /** What other validators have said since the silence began: the height of their first word, and their last view; the
+   * highest, once they may be with the next validator set. */
   readonly words: Map<ValidatorIndex, { readonly height: Height; readonly view: View }>;
   /** Height that has to be final here; undefined until enough others are heard. */
   until: Height | undefined;
