@@ -147,12 +147,15 @@ export class Connections {
     const { metrics, logger } = this.#options.network;
     metrics.refused(peer?.index, direction, failure.reason);
     if (peer === undefined) {
-      this.#strangers.warn({ ...failure });
+      this.#strangers.warn({ code: 'CONNECTION_REFUSED', ...failure });
       return;
     }
     // A peer that is down is no news at every attempt.
     const level = unsurprising.has(failure.reason) ? 'debug' : 'warn';
-    logger[level]({ peer: peer.id, direction, ...failure }, 'No connection to a validator.');
+    logger[level](
+      { code: 'CONNECTION_REFUSED', peer: peer.id, direction, ...failure },
+      'No connection to a validator.',
+    );
   }
 
   /** The one whose id comes first dials: ids stay when places in the validator set change. */
@@ -219,7 +222,7 @@ export class Connections {
     peer.opened(link, performance.now());
     this.#options.opened(peer);
     const { id, index } = peer.validator;
-    logger.info({ peer: id }, 'Connected to a validator.');
+    logger.info({ code: 'PEER_CONNECTED', peer: id }, 'Connected to a validator.');
     metrics.connected(index);
     handlers.onConnected(index);
   }
@@ -234,7 +237,7 @@ export class Connections {
       const { id, index } = peer.validator;
       peer.closed(nowMs);
       const level = failure.reason === 'garbage' ? 'warn' : 'info';
-      logger[level]({ peer: id, ...failure }, 'Disconnected from a validator.');
+      logger[level]({ code: 'PEER_DISCONNECTED', peer: id, ...failure }, 'Disconnected from a validator.');
       metrics.disconnected(index, failure.reason);
       handlers.onDisconnected(index);
     } else if (failure.reason !== 'stopped') {

@@ -10,6 +10,7 @@ import { asHeight, asView, faultyOf, limits, quorumOf } from '../types/index.js'
 import type { View } from '../types/index.js';
 import type { EpochPeers } from './epoch-peers.js';
 import type { Clock } from './ports.js';
+import { ReadinessLog } from './readiness-log.js';
 import type { Replica } from './replica.js';
 
 export interface NodeViewOptions {
@@ -41,11 +42,13 @@ export class NodeView implements NodeInspection {
   readonly #options: NodeViewOptions;
   readonly #startedMs: number;
   #hadQuorum: boolean | undefined;
+  readonly #readiness: ReadinessLog;
   #peersShown: ReadonlySet<string> = new Set();
 
   constructor(options: NodeViewOptions) {
     this.#options = options;
     this.#startedMs = options.clock.monotonicMs();
+    this.#readiness = new ReadinessLog(options.log);
     // Not only once it happens: an alert has to tell 0 from a node that says nothing.
     options.metrics.consensus.halted.set(0);
   }
@@ -160,6 +163,7 @@ export class NodeView implements NodeInspection {
       connectedValidators,
       quorum,
     });
+    this.#readiness.tell(health.ready());
     const hasQuorum = connectedValidators >= quorum;
     // The first quorum after the start restores none; when it does not come, that is said once.
     const isLate = clock.monotonicMs() - this.#startedMs >= connectingMs;

@@ -35,6 +35,9 @@ interface BlockTimes {
 /** Most blocks in flight whose times are kept. */
 const maxTimes = 256;
 
+/** That the pool is full is said at most so often. */
+const fullNoticeMs = 10_000;
+
 /** A catch-up by fewer blocks is logged for developers only. */
 const newsworthyBlocks = 5;
 
@@ -49,6 +52,7 @@ export class NodeObserver implements DriverObserver {
   #self: ValidatorIndex | undefined;
   #epoch = -1;
   #syncLevel: 'debug' | 'info' = 'info';
+  #nextFullMs = -Infinity;
   readonly #counts: LedgerCounts;
   readonly #offsets: ClockOffsets;
 
@@ -79,6 +83,12 @@ export class NodeObserver implements DriverObserver {
           { code: 'VIEW_CHANGE_STARTED', view: notice.view, cause: notice.cause },
           `This validator asks for view ${notice.view}: ${notice.cause}.`,
         );
+        if (notice.cause === 'overdue') {
+          log.warn(
+            { code: 'CENSORSHIP_SUSPECTED', view: notice.view },
+            'A transaction waits beyond the bound although blocks could be committed: another primary is asked for.',
+          );
+        }
         return;
       case 'preprepared':
         // Its execution begins: `judging` and `judged` say when.
@@ -253,7 +263,11 @@ export class NodeObserver implements DriverObserver {
   }
 
   refused(_source: 'client' | 'peer', code: string): void {
-    this.#options.metrics.mempool.refused.with({ reason: code }).inc();
+    const { log, metrics, clock } = this.#options;
+    metrics.mempool.refused.with({ reason: code }).inc();
+    if (code !== 'POOL_FULL' || clock.monotonicMs() < this.#nextFullMs) return;
+    this.#nextFullMs = clock.monotonicMs() + fullNoticeMs;
+    log.warn({ code: 'MEMPOOL_FULL' }, 'Transactions are refused because the pool is full.');
   }
 
   evidence(evidence: Evidence, from: ValidatorIndex | undefined): void {

@@ -24,6 +24,7 @@ import { networkOf, readClientTls, readPeerTls } from './node-network.js';
 import { NodeSigners } from './node-signers.js';
 import { NodeView } from './node-view.js';
 import { Parts } from './parts.js';
+import { ThreadWatch } from './thread-watch.js';
 import { NodeObserver } from './observer.js';
 import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
@@ -194,6 +195,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   });
   if (!opened.ok) throw opened.error;
   const store = opened.value;
+  log.info(
+    { code: 'STORAGE_OPENED', engine: store.engine, dir: config.dataDir, height: store.head()?.height },
+    'The store is open.',
+  );
   parts.add(() => store.close());
   keys.use(store);
 
@@ -228,6 +233,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     serveSetChanges: (knownEpoch) => serveSetChanges(store, knownEpoch),
   });
   peers.use(network);
+  const threads = new ThreadWatch(log, () => verifier.stats().crashes);
   const disk = new DiskWatch({
     clock,
     log,
@@ -252,6 +258,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       view.current?.refreshHealth();
       certificates.look();
       void disk.look();
+      threads.look();
       admins.current?.drained.look();
     },
     halted: (reason) => {

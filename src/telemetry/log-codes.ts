@@ -20,15 +20,7 @@ export const logCodes = {
   },
   CONFIG_WARNING: { level: 'warn', meaning: 'Something in the configuration or environment has no effect.' },
   LISTENING: { level: 'info', meaning: 'A port is open; surface and address.' },
-  STORAGE_ENGINE_FALLBACK: {
-    level: 'warn',
-    meaning: 'RocksDB does not load on this machine; LevelDB is used, which commits more slowly.',
-  },
   STORAGE_OPENED: { level: 'info', meaning: 'The store is open; engine, folder and height.' },
-  STORAGE_ERROR: {
-    level: 'error',
-    meaning: 'The store refused an operation. Check the disk: space, permissions, hardware.',
-  },
   DISK_SPACE_LOW: {
     level: 'warn',
     meaning: 'Less than a tenth of the disk of the data folder is free; a node stops when it is full.',
@@ -152,6 +144,13 @@ export const logCodes = {
     meaning: 'A transaction waits beyond the bound although blocks could be committed.',
   },
   VERIFIER_THREAD_LOST: { level: 'error', meaning: 'A signature-checking thread ended and was replaced.' },
+  SIGNER_CONNECTED: { level: 'info', meaning: 'The validator has connected to its remote signer.' },
+  SIGNER_DISCONNECTED: { level: 'warn', meaning: 'The validator has gone from its remote signer.' },
+  SIGNER_REFUSED: {
+    level: 'error',
+    meaning:
+      'The remote signer refused to sign: what was asked contradicts what it has signed, or is malformed.',
+  },
   LOG_LEVEL_CHANGED: { level: 'info', meaning: 'An operator changed the level of the log.' },
   API_DEFECT: {
     level: 'error',

@@ -1,6 +1,6 @@
 /** Alerts about what a node has to work with, each by its real cause: npm run test:monitoring */
 import { afterAll, beforeAll, it } from '@jest/globals';
-import { cp, rename, rm } from 'node:fs/promises';
+import { appendFile, cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Load, routes } from '../e2e/load.js';
 import { withLogTails } from '../e2e/network.js';
@@ -24,7 +24,10 @@ describeWatched('alerts about resources (skipped where Prometheus is not install
   const cleanUps: (() => void)[] = [];
 
   beforeAll(async () => {
-    watched = await watch({});
+    watched = await watch({}, async ({ validators }) => {
+      // By which it knows that its folder was put back.
+      await appendFile(validators[3]!.config, 'storage: { witness: ../witness }\n');
+    });
     victim = watched.network.validators[3]!;
     load = await Load.start(watched.network, routes.alba, { via: 'submit', validator: 0, inFlight: 4 });
   }, boundMs);
@@ -138,7 +141,7 @@ describeWatched('alerts about resources (skipped where Prometheus is not install
     'a data folder that is put back',
     withLogTails(async () => {
       const { prometheus } = watched;
-      const data = join(victim.dir, 'data');
+      const data = victim.storeDir;
       await victim.stop();
       await cp(data, `${data}-copy`, { recursive: true });
       victim.start();

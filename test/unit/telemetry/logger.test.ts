@@ -72,7 +72,7 @@ describe('createLogger', () => {
     let nowMs = 0;
     const { log, entries } = logger({ nowMs: () => nowMs });
     for (let index = 0; index < 1000; index++) log.warn({ code: 'PEER_MISBEHAVED', index }, 'Rubbish.');
-    log.error({ code: 'STORAGE_ERROR' }, 'Another code is not affected.');
+    log.error({ code: 'API_DEFECT' }, 'Another code is not affected.');
     expect(entries()).toHaveLength(51);
     nowMs = 10_001;
     log.warn({ code: 'PEER_MISBEHAVED' }, 'Rubbish.');
