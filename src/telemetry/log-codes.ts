@@ -144,13 +144,6 @@ export const logCodes = {
     meaning: 'A transaction waits beyond the bound although blocks could be committed.',
   },
   VERIFIER_THREAD_LOST: { level: 'error', meaning: 'A signature-checking thread ended and was replaced.' },
-  SIGNER_CONNECTED: { level: 'info', meaning: 'The validator has connected to its remote signer.' },
-  SIGNER_DISCONNECTED: { level: 'warn', meaning: 'The validator has gone from its remote signer.' },
-  SIGNER_REFUSED: {
-    level: 'error',
-    meaning:
-      'The remote signer refused to sign: what was asked contradicts what it has signed, or is malformed.',
-  },
   LOG_LEVEL_CHANGED: { level: 'info', meaning: 'An operator changed the level of the log.' },
   API_DEFECT: {
     level: 'error',
