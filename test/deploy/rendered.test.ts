@@ -217,6 +217,23 @@ withHelm('validators (need helm)', () => {
     });
   });
 
+  it('may have their key elsewhere: then no pod holds one', async () => {
+    const publicKey = '5d4f90c172be8d6aaf403d81c265ebf790a1b2c3d4e5f60718293a4b5c6d7e8f';
+    const tls = { ca: '/signer/ca.crt', cert: '/signer/tls.crt', key: '/signer/tls.key' };
+    const key = { remote: { address: 'signer.vault:7090', publicKey, tls } };
+    const manifests = render(one, { validators: [{ id: 'validator-1', key }] });
+    const [[, config] = ['', undefined]] = await nodeConfigs(manifests);
+    expect(config?.key).toMatchObject({ kind: 'remote', address: 'signer.vault:7090' });
+    const { spec } = find(manifests, 'StatefulSet').spec.template;
+    expect(
+      [...spec.volumes, ...spec.containers[0].volumeMounts].filter(({ name }) => name === 'keys'),
+    ).toEqual([]);
+    expect(template(one, { validators: [{ id: 'a', key }, { id: 'b' }] }).stderr).toContain(
+      'validators[1].key',
+    );
+    expect(template(one, { validators: [{ id: 'a', key: {} }] }).stderr).toContain("at '/validators/0/key'");
+  });
+
   it('are claimed by their release: the same validator of the same network has one name in a namespace', () => {
     const identities = (values: object): string[] =>
       render(one, values)

@@ -8,7 +8,7 @@ key: {{ .dir }}/tls.key
 {{- end }}
 
 {{/*
-One node's configuration. Takes (dict "root" $ "role" "validator" "id" ... "tls" folder of its certificates).
+One node's configuration. Takes (dict "root" $ "role" "validator" "id" ... "tls" folder of its certificates "key" where its key is, if elsewhere).
 */}}
 {{- define "quaestor.nodeConfig" -}}
 {{- $root := .root }}
@@ -44,8 +44,12 @@ tls:
     {{- include "quaestor.certificates" (dict "root" $root "dir" (printf "%s/client" .tls) "trust" $root.Values.trust.clients "mount" "/etc/quaestor/trust/clients") | nindent 4 }}
 {{- if eq .role "validator" }}
 key:
+  {{- if .key }}
+  {{- toYaml .key | nindent 2 }}
+  {{- else }}
   file: /etc/quaestor/key/validator.key
   passwordFile: /etc/quaestor/key/validator.password
+  {{- end }}
 {{- end }}
 {{- with omit $root.Values.config "network" }}
 {{ toYaml . }}

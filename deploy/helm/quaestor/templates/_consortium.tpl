@@ -1,7 +1,7 @@
 {{/* Who takes part: the validators of this release and those of others, and what follows from their number. */}}
 
 {{/*
-The validators of this release as a JSON list: id, pod (its name), keySecret, tlsSecret, clientTlsSecret.
+The validators of this release as a JSON list: id, pod (its name), key (where it is, if elsewhere), keySecret, tlsSecret, clientTlsSecret.
 */}}
 {{- define "quaestor.validators" -}}
 {{- $given := .Values.validators }}
@@ -18,6 +18,7 @@ The validators of this release as a JSON list: id, pod (its name), keySecret, tl
 {{- $validators = append $validators (dict
       "id" $validator.id
       "pod" (printf "%s-%d" (include "quaestor.fullname" $) $index)
+      "key" ($validator.key | default dict)
       "keySecret" ($validator.keySecret | default (printf "%s-key" $prefix))
       "tlsSecret" $tls
       "clientTlsSecret" ($validator.clientTlsSecret | default $tls)) }}
@@ -84,6 +85,9 @@ The validators of this release as a JSON list: id, pod (its name), keySecret, tl
 {{- range $index, $validator := $own }}
 {{- if hasKey $seen $validator.id }}{{ fail (printf "\n\nvalidators[%d].id: %q is there a second time. Two pods with one identity could contradict each other." $index $validator.id) }}{{ end }}
 {{- $_ := set $seen $validator.id true }}
+{{- end }}
+{{- range $index, $validator := $own }}
+{{- if ne (empty $validator.key) (empty (first $own).key) }}{{ fail (printf "\n\nvalidators[%d].key: either all validators of a release have their keys elsewhere, or none." $index) }}{{ end }}
 {{- end }}
 {{- $peers := dict }}
 {{- range $index, $peer := .Values.peers }}
