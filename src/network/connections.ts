@@ -197,6 +197,7 @@ export class Connections {
         chainId,
         self,
         peer: peer.validator,
+        peerKeys: () => keysOf(peer.validator),
         signer,
         ownFingerprint: transport.ownFingerprint,
         peerFingerprint: () => transport.peerFingerprint(),

@@ -19,6 +19,8 @@ export interface HandshakeContext {
   readonly self: string;
   /** Whom the other side's certificate names. */
   readonly peer: PeerValidator;
+  /** The keys of which it has to prove one: a change of the validator set may come in the middle. */
+  peerKeys(): readonly PublicKey[];
   readonly signer: Signer;
   /** SHA-256 fingerprints of the certificates on this connection. The peer's is known once it has spoken. */
   readonly ownFingerprint: Uint8Array;
@@ -114,7 +116,7 @@ export class Handshake {
   }
 
   #onProof(signature: Uint8Array): void {
-    const { chainId, peer, ownFingerprint } = this.#context;
+    const { chainId, ownFingerprint } = this.#context;
     const peerFingerprint = this.#context.peerFingerprint();
     const nonce = this.#peerNonce;
     this.#awaiting = 'nothing';
@@ -126,7 +128,7 @@ export class Handshake {
         signerFingerprint: peerFingerprint,
         receiverFingerprint: ownFingerprint,
       });
-      this.#provenKey = keysOf(peer).find((key) => verifies(key, message, signature));
+      this.#provenKey = this.#context.peerKeys().find((key) => verifies(key, message, signature));
     }
     if (nonce === undefined || this.#provenKey === undefined) {
       this.#fail('proof', "it did not prove that it holds the validator's key");

@@ -68,6 +68,7 @@ export class Link {
         chainId: options.handshake.chainId,
         self: options.handshake.self,
         peer: options.handshake.peer,
+        peerKeys: () => options.handshake.peerKeys(),
         signer: options.handshake.signer,
         ownFingerprint: options.handshake.ownFingerprint,
         peerFingerprint: () => options.handshake.peerFingerprint(),

@@ -1,6 +1,6 @@
 import type { PeerNetwork, PeerState } from '../network/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { QuaestorError } from '../types/index.js';
+import { QuaestorError, type ValidatorIndex } from '../types/index.js';
 import type { Electorates } from './electorate.js';
 import type { FollowedSets } from './followed-sets.js';
 import type { Clock } from './ports.js';
@@ -30,14 +30,17 @@ export interface FollowOptions {
 export async function followSets(options: FollowOptions): Promise<void> {
   const { sets, network, peers, clock, signal, log } = options;
   const before = sets.epoch;
-  const asked = new Set<string>();
+  const asked = new Map<ValidatorIndex, { readonly atEpoch: number; readonly times: number }>();
+  const timesAsked = ({ index }: Pick<PeerState, 'index'>): number => asked.get(index)?.times ?? 0;
   const endMs = clock.monotonicMs() + meetingMs;
   while (!signal.aborted && !sets.full) {
-    const next = network.peers().find(({ index, status }) => {
-      return status !== undefined && !asked.has(`${index}/${sets.epoch}`);
-    });
+    // Who was asked least comes first: one that gives a little at a time holds up nobody who gives all.
+    const [next] = network
+      .peers()
+      .filter(({ index, status }) => status !== undefined && asked.get(index)?.atEpoch !== sets.epoch)
+      .sort((left, right) => timesAsked(left) - timesAsked(right));
     if (next !== undefined) {
-      asked.add(`${next.index}/${sets.epoch}`);
+      asked.set(next.index, { atEpoch: sets.epoch, times: timesAsked(next) + 1 });
       await followSetsFrom(next, options);
       peers.electorates(sets.electorates());
     } else if (asked.size > 0 || clock.monotonicMs() >= endMs) break;

@@ -3,7 +3,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { X509Certificate } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { createPeerNetwork } from '../../../src/network/index.js';
-import type { DisconnectReason, TlsMaterial } from '../../../src/network/index.js';
+import type { Signer } from '../../../src/crypto/types.js';
+import type { DisconnectReason, PeerValidator, TlsMaterial } from '../../../src/network/index.js';
 import { asChainId, asDigest } from '../../../src/types/index.js';
 import {
   decodeConnectMessage,
@@ -138,6 +139,23 @@ describe('a validator that is dialed', () => {
     await expect(
       rawHandshake(dial(contextOf(tls)), derOf(tls), greeting({ hello: { protocolVersion: 2 } })),
     ).rejects.toMatchObject({ details: 'version' });
+  });
+
+  it('refuses a key that no set has any more by the time that it is proven', async () => {
+    const { tls, signer } = consortium.node(0);
+    const [zero, ...others] = consortium.validators as [PeerValidator, ...PeerValidator[]];
+    const slow: Signer = {
+      publicKey: signer.publicKey,
+      sign: (message) => {
+        const publicKey = makeSigner().publicKey;
+        consortium.node(1).network.setValidators([{ ...zero, publicKey }, ...others]);
+        return signer.sign(message);
+      },
+    };
+    await expect(
+      rawHandshake(dial(contextOf(tls)), derOf(tls), greeting({ signer: slow })),
+    ).rejects.toMatchObject({ details: 'proof' });
+    await expectRefusal('proof', 0);
   });
 
   it('refuses a certificate without the validator key', async () => {
