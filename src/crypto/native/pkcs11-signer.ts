@@ -83,6 +83,23 @@ export function readPkcs11PublicKey(options: Pkcs11Options): Promise<PublicKey> 
   return once(options, { kind: 'open' });
 }
 
+/** A library that hangs is not waited for any longer. */
+const endMs = 1000;
+
+/** Ends the use of the library, then the thread: a library whose thread just vanishes may not be used again. */
+async function end(thread: Worker): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, endMs);
+    thread.on('message', (answer: Pkcs11Answer) => {
+      if (answer.kind !== 'closed') return;
+      clearTimeout(timer);
+      resolve();
+    });
+    thread.postMessage({ kind: 'close' } satisfies Pkcs11Request);
+  });
+  await thread.terminate();
+}
+
 async function once(options: Pkcs11Options, request: Pkcs11Request): Promise<PublicKey> {
   const thread = await startThread(options);
   try {
@@ -97,7 +114,7 @@ async function once(options: Pkcs11Options, request: Pkcs11Request): Promise<Pub
       fault,
     });
   } finally {
-    await thread.terminate();
+    await end(thread);
   }
 }
 
@@ -151,7 +168,7 @@ export class Pkcs11Signer implements Signer {
     clearInterval(this.#watch);
     for (const { reject } of this.#waiting.values()) reject(closedError());
     this.#waiting.clear();
-    await this.#thread.terminate();
+    await end(this.#thread);
   }
 
   #post(request: Pkcs11Request): void {
@@ -176,6 +193,8 @@ export class Pkcs11Signer implements Signer {
         this.#waiting.get(answer.id)?.resolve(asSignature(answer.signature));
         this.#waiting.delete(answer.id);
         if (this.#ready) this.#tell(undefined);
+        return;
+      case 'closed':
         return;
       case 'failed':
         // What was posted after it fails too, and says the same.

@@ -11,11 +11,14 @@ export type Pkcs11Request =
   | { readonly kind: 'open' }
   | { readonly kind: 'sign'; readonly id: number; readonly message: Uint8Array }
   /** Makes a key pair that never leaves the token. */
-  | { readonly kind: 'generate' };
+  | { readonly kind: 'generate' }
+  /** Ends the session and the use of the library, before the thread ends. */
+  | { readonly kind: 'close' };
 
 export type Pkcs11Answer =
   | { readonly kind: 'opened'; readonly publicKey: Uint8Array }
   | { readonly kind: 'signed'; readonly id: number; readonly signature: Uint8Array }
+  | { readonly kind: 'closed' }
   /** The session is over; `fault` is what the library said. */
   | { readonly kind: 'failed'; readonly fault: string };
 
@@ -130,6 +133,10 @@ export function pkcs11Thread(place: Pkcs11Place, newLibrary: () => Pkcs11Library
       library.C_SignInit(session, { mechanism: eddsa }, key);
       const signature = library.C_Sign(session, Buffer.from(request.message), Buffer.alloc(64));
       return { kind: 'signed', id: request.id, signature: new Uint8Array(signature) };
+    }
+    if (request.kind === 'close') {
+      close();
+      return { kind: 'closed' };
     }
     const isNew = request.kind === 'generate';
     const { library, session } = begin(isNew ? serialSession | writableSession : serialSession);
