@@ -23,6 +23,8 @@ describe('a failing simulation', () => {
     const forking = async (seed: number): Promise<SimulationOptions> => {
       const options = optionsOf(seed, {
         validators: 4,
+        reconfiguration: { changes: 0, spares: 0 },
+        observers: 0,
         byzantine: [0, 1].map((index) => ({ index, strategies: ['twins', 'accomplice', 'censoring'] })),
         network: {
           minDelayMs: 1,
@@ -38,7 +40,7 @@ describe('a failing simulation', () => {
       return outcome.failure?.startsWith('AGREEMENT') === true ? options : forking(seed + 1);
     };
     const failing = await forking(1);
-    const smaller = await shrink(failing, 'AGREEMENT: two blocks', 25);
+    const smaller = await shrink(failing, 'AGREEMENT: two blocks', 12);
     expect(weightOf(smaller)).toBeLessThan(weightOf(failing));
     expect((await simulate(smaller.seed, smaller, 1)).outcome.failure).toMatch(/^AGREEMENT/);
   });
