@@ -149,17 +149,25 @@ async function askEach<T>(
   throw new QuaestorError('PEERS_UNAVAILABLE', `No validator gave ${what}: ${last}`);
 }
 
-function nextBlock(options: DivergenceOptions, height: Height): Promise<CertifiedBlock | undefined> {
-  const { source, chainId, electorate, verifier, signal } = options;
-  return askEach(options, `block ${height}`, async (peer) => {
-    const request = { fromHeight: height, maxBlocks: 1, deadlineMs: requestMs, signal };
-    for await (const block of source.fetchBlocks(peer, request)) {
-      const checked = await verifyBlock(block, height, { chainId, ...electorate }, verifier);
-      if (!checked.ok) throw new QuaestorError('BLOCK_REFUSED', checked.error);
-      return checked.value;
-    }
-    return undefined;
-  });
+/** The certified block of a height; undefined when all say that they do not have it. */
+async function nextBlock(options: DivergenceOptions, height: Height): Promise<CertifiedBlock | undefined> {
+  const { source, chainId, electorate, verifier, signal, peers } = options;
+  let without = 0;
+  try {
+    return await askEach(options, `block ${height}`, async (peer) => {
+      const request = { fromHeight: height, maxBlocks: 1, deadlineMs: requestMs, signal };
+      for await (const block of source.fetchBlocks(peer, request)) {
+        const checked = await verifyBlock(block, height, { chainId, ...electorate }, verifier);
+        if (!checked.ok) throw new QuaestorError('BLOCK_REFUSED', checked.error);
+        return checked.value;
+      }
+      without++;
+      throw new QuaestorError('BLOCK_MISSING', 'it does not have that block');
+    });
+  } catch (error) {
+    if (without > 0 && without === peers.length) return undefined;
+    throw error;
+  }
 }
 
 interface StatePoint {
