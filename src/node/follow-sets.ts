@@ -62,12 +62,14 @@ async function followSetsFrom(
   const request = { knownEpoch: sets.epoch, deadlineMs: requestTimeoutMs, signal };
   try {
     for await (const change of network.fetchSetChanges(index, request)) {
+      const before = sets.epoch;
       const followed = sets.follow(change);
       if (!followed.ok) {
         log.warn({ peer: id, detail: followed.error.message }, 'A validator gave false changes of the set.');
         return;
       }
-      if (sets.full) return;
+      // Only what comes after the latest was asked for: who repeats itself would never end.
+      if (sets.full || sets.epoch === before) return;
     }
   } catch (error) {
     if (!(error instanceof QuaestorError)) throw error;

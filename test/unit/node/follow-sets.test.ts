@@ -108,6 +108,19 @@ describe('following the validator sets', () => {
     expect(asked).toBeLessThanOrEqual(2);
   });
 
+  it('does not listen for ever to one that repeats itself', async () => {
+    let given = 0;
+    const repeating: Peer = function* () {
+      while (given < 100) {
+        given++;
+        yield changes[0]!;
+      }
+    };
+    await follow(repeating, honest);
+    expect(sets.epoch).toBe(3);
+    expect(given).toBeLessThan(10);
+  });
+
   it('stays where it is when nobody can prove more', async () => {
     const forged = changes.map((change) => ({
       ...change,
