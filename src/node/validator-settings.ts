@@ -40,9 +40,23 @@ export function checkKeys(
   const keys = signers.map(({ publicKey }) => toHex(publicKey)).join(', ');
   throw new QuaestorError(
     'KEY_MISMATCH',
-    `The key that the configuration names is not that of "${config.validator}" in the genesis: its public key is ` +
+    `The key ${placeOf(config.key)} is not that of "${config.validator}" in the genesis: its public key is ` +
       `${keys}. Use the key that belongs to this validator.`,
   );
+}
+
+/** Where a key is, for people. */
+function placeOf(key: NodeConfig['key']): string {
+  switch (key?.kind) {
+    case 'file':
+      return `in "${key.file}"`;
+    case 'pkcs11':
+      return `"${key.keyLabel}" on the token "${key.tokenLabel}"`;
+    case 'remote':
+      return `of the signer at ${key.address}`;
+    case undefined:
+      return 'that the configuration names';
+  }
 }
 
 /**

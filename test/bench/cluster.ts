@@ -5,6 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
+import { withoutOwnLabels } from '../e2e/validator-process.js';
 import type { ValidatorFiles, World } from './world.js';
 
 export interface ClusterOptions {
@@ -117,7 +118,7 @@ export class Cluster {
 
 async function readUsage({ httpPort }: ValidatorFiles): Promise<Usage> {
   const response = await fetch(`http://127.0.0.1:${httpPort}/metrics`);
-  const metrics = parseMetrics(await response.text());
+  const metrics = parseMetrics(withoutOwnLabels(await response.text()));
   const value = (name: string): number => metrics.get(name) ?? 0;
   const sum = (name: string, label = ''): number => {
     let total = 0;

@@ -176,11 +176,15 @@ export const validator: Dashboard = {
           'In a second; those that it refused; what waits for it.',
           'ops',
           [
-            query(rate('quaestor_signer_duration_seconds_count'), '{{validator}} signed'),
-            query(rate('quaestor_signer_refused_total'), '{{validator}} {{code}}'),
-            query(one('quaestor_signer_waiting_requests'), '{{validator}} waiting'),
+            trouble(rate('quaestor_signer_duration_seconds_count'), '{{validator}} signed'),
+            trouble(rate('quaestor_signer_refused_total'), '{{validator}} {{code}}'),
+            trouble(one('quaestor_signer_waiting_requests'), '{{validator}} waiting'),
           ],
         ),
+        graph('Time of a signature', 'From asking a remote signer to its answer.', 's', [
+          trouble(quantile(0.5, 'quaestor_signer_duration_seconds'), '{{validator}} p50'),
+          trouble(quantile(0.99, 'quaestor_signer_duration_seconds'), '{{validator}} p99'),
+        ]),
       ],
     },
     {
