@@ -212,7 +212,8 @@ function addHealth(server: Server, service: string, health: HealthPort): () => v
   };
 }
 
-function bind(server: Server, address: string, credentials: ApiServerCredentials): Promise<number> {
+/** Opens the port of a server; resolves with its number. Rejects with a QuaestorError LISTEN_FAILED. */
+export function bind(server: Server, address: string, credentials: ApiServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, credentials, (error, port) => {
       if (error === null) resolve(port);

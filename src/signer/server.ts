@@ -4,13 +4,13 @@
  */
 import { Server, status, type ServerDuplexStream } from '@grpc/grpc-js';
 import { ApiServerCredentials } from '../api/tls.js';
-import { capConnections } from '../api/server.js';
+import { bind, capConnections } from '../api/server.js';
 import { decodeSignRequest, encodeSignResponse, type SignOutcome } from '../codec/index.js';
 import type { Signer } from '../crypto/index.js';
 import { readIdentity } from '../network/pki/index.js';
 import type { TlsMaterial } from '../network/types.js';
 import type { Logger } from '../telemetry/index.js';
-import { limits, QuaestorError, type ChainId } from '../types/index.js';
+import { limits, type ChainId } from '../types/index.js';
 import type { RefusalCode, SigningGuard } from './guard.js';
 import type { Journal } from './journal.js';
 import { loadSignMethod, signerProtocolVersion } from './service.js';
@@ -240,25 +240,6 @@ function shutdown(server: Server): Promise<void> {
     server.tryShutdown(() => {
       clearTimeout(timer);
       resolve();
-    });
-  });
-}
-
-function bind(server: Server, address: string, credentials: ApiServerCredentials): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else {
-        server.forceShutdown();
-        reject(
-          new QuaestorError(
-            'LISTEN_FAILED',
-            `Can't listen on ${address}: is the port used by another process, or the host not one of this machine?`,
-            { address },
-            error,
-          ),
-        );
-      }
     });
   });
 }
