@@ -8,7 +8,8 @@ import type { ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { createServer } from 'node:tls';
-import { limits as protocolLimits, QuaestorError } from '../types/index.js';
+import { highestCommonVersion, limits as protocolLimits, QuaestorError } from '../types/index.js';
+import type { VersionRange } from '../types/index.js';
 import { refuse } from './bulk.js';
 import type { FetchMethod, PeerServiceDefinition } from './definition.js';
 import { ConnectionCap } from './connection-cap.js';
@@ -16,6 +17,7 @@ import { receiveWindowBytes } from './dialer.js';
 import type { TlsContext } from './tls.js';
 import { certificateFingerprint, namedNode } from './tls.js';
 import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
+import { noCommonVersion, offeredVersions, versionsMetadata } from './wire/versions.js';
 
 /** A TLS connection from a validator. */
 export interface InboundConnection {
@@ -42,6 +44,8 @@ export interface AcceptorOptions {
   readonly limits: PeerLimits;
   readonly timeouts: PeerTimeouts;
   readonly service: PeerServiceDefinition;
+  /** What this node speaks. */
+  readonly versions: VersionRange;
   /** A reason not to let this validator in now. */
   refuse(peer: PeerValidator): DisconnectReason | undefined;
   onRefused(peer: PeerValidator | undefined, reason: DisconnectReason, detail: string): void;
@@ -56,6 +60,9 @@ export interface AcceptorOptions {
   refuseObserver(observer: string): DisconnectReason | undefined;
   onObserve(call: ServerDuplexStream<Buffer, Buffer>, connection: ObserverConnection): void;
 }
+
+/** What is looked at of a call without a handshake. */
+type FollowerCall = Pick<ServerDuplexStream<Buffer, Buffer>, 'metadata' | 'getPeer' | 'emit'>;
 
 /** Most connections of one validator: one for the stream, some for FetchBlocks, some that are about to be found dead. */
 const maxConnectionsPerPeer = 16;
@@ -99,16 +106,16 @@ export class Acceptor {
             }
           }),
         Observe: (call: ServerDuplexStream<Buffer, Buffer>) =>
-          this.#route(call, (observerCall, connection) => {
-            const observer = 'peer' in connection ? validatorName(connection.peer.id) : connection.observer;
+          this.#routeFollower(call, (observerCall, connection) => {
+            const observer = followerName(connection);
             options.onObserve(observerCall, { observer, destroy: () => connection.destroy() });
           }),
         FetchBlocks: (call: ServerWritableStream<Buffer, Buffer>) =>
-          this.#route(call, (...arguments_) => options.onFetch('FetchBlocks', ...arguments_)),
+          this.#routeFollower(call, (...arguments_) => options.onFetch('FetchBlocks', ...arguments_)),
         FetchState: (call: ServerWritableStream<Buffer, Buffer>) =>
-          this.#route(call, (...arguments_) => options.onFetch('FetchState', ...arguments_)),
+          this.#routeFollower(call, (...arguments_) => options.onFetch('FetchState', ...arguments_)),
         FetchSetChanges: (call: ServerWritableStream<Buffer, Buffer>) =>
-          this.#route(call, (...arguments_) => options.onFetch('FetchSetChanges', ...arguments_)),
+          this.#routeFollower(call, (...arguments_) => options.onFetch('FetchSetChanges', ...arguments_)),
       },
     );
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
@@ -276,7 +283,34 @@ export class Acceptor {
     widenReceiveWindow(call);
     handle(call, connection);
   }
+
+  /** For calls without a handshake, in which the versions would be agreed. */
+  #routeFollower<Call extends FollowerCall>(
+    call: Call,
+    handle: (call: Call, connection: InboundConnection | ObserverConnection) => void,
+  ): void {
+    this.#route(call, (routed, connection) => {
+      const { versions } = this.#options;
+      // Who says nothing is from before there was a second version.
+      const theirs = offeredVersions(call.metadata) ?? { oldest: 1, newest: 1 };
+      if (highestCommonVersion(versions, theirs) !== undefined) {
+        handle(routed, connection);
+        return;
+      }
+      const peer = 'peer' in connection ? connection.peer : undefined;
+      this.#options.onRefused(
+        peer,
+        'version',
+        `${followerName(connection)}: ${noCommonVersion(versions, theirs)}`,
+      );
+      const reason: DisconnectReason = 'version';
+      refuse(routed, status.FAILED_PRECONDITION, reason, versionsMetadata(versions));
+    });
+  }
 }
+
+const followerName = (connection: InboundConnection | ObserverConnection): string =>
+  'peer' in connection ? validatorName(connection.peer.id) : connection.observer;
 
 /** How a validator that only follows is called: as no observer can be. */
 const validatorName = (id: string): string => `${id} (validator)`;

@@ -2,7 +2,7 @@
  * Both sides of calls that stream much from one node to another. Nothing in what they carry is checked here beyond its
  * form.
  */
-import type { ClientReadableStream, ServerWritableStream, ServiceError } from '@grpc/grpc-js';
+import type { ClientReadableStream, Metadata, ServerWritableStream, ServiceError } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Readable } from 'node:stream';
 import { QuaestorError } from '../types/index.js';
@@ -44,8 +44,9 @@ export function refuse(
   call: { emit(event: 'error', error: Partial<ServiceError>): unknown },
   code: status,
   details: string,
+  metadata?: Metadata,
 ): void {
-  call.emit('error', { code, details });
+  call.emit('error', { code, details, ...(metadata !== undefined && { metadata }) });
 }
 
 export interface BulkRequest<T> {

@@ -2,10 +2,10 @@
  * The validators that this node connects with as an equal: at most one stream to each, which the one dials whose id comes
  * first. It makes streams, ends them and makes them again; what passes over them it does not know.
  */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Duplex } from 'node:stream';
-import type { ValidatorIndex } from '../types/index.js';
+import type { ValidatorIndex, VersionRange } from '../types/index.js';
 import { equalBytes } from '../types/index.js';
 import type { InboundConnection } from './acceptor.js';
 import { refuse } from './bulk.js';
@@ -18,6 +18,7 @@ import { LogThrottle } from './log-throttle.js';
 import { Peer } from './peer.js';
 import type { TlsContext } from './tls.js';
 import type { DisconnectReason, PeerNetworkOptions, PeerValidator } from './types.js';
+import { offeredVersions, versionsMetadata } from './wire/versions.js';
 
 /** How long a connection that is refused may stay open for the reason to arrive. */
 const lingerMs = 1000;
@@ -35,6 +36,8 @@ export interface ConnectionsOptions {
 }
 
 interface Transport {
+  /** What the peer says that it speaks. */
+  offered(): VersionRange | undefined;
   readonly ownFingerprint: Uint8Array;
   peerFingerprint(): Uint8Array | undefined;
   explain(error: unknown): LinkFailure;
@@ -110,9 +113,10 @@ export class Connections {
 
   /** A stream that another validator opened. */
   accept(call: ServerDuplexStream<Buffer, Buffer>, connection: InboundConnection): void {
+    const { versions } = this.#options.dialing;
     const peer = this.peers.get(connection.peer.index);
     const terminate = (reason: DisconnectReason): void => {
-      refuse(call, grpcStatus.FAILED_PRECONDITION, reason);
+      refuse(call, grpcStatus.FAILED_PRECONDITION, reason, versionsMetadata(versions));
       if (reason === 'stopped' || reason === 'closed') connection.destroy();
       else this.#later(lingerMs, () => connection.destroy());
     };
@@ -128,7 +132,9 @@ export class Connections {
       terminate('identity');
       return;
     }
+    call.sendMetadata(versionsMetadata(versions));
     this.#link(peer, 'accepting', call as unknown as Duplex, {
+      offered: () => offeredVersions(call.metadata),
       ownFingerprint: connection.ownFingerprint,
       peerFingerprint: () => connection.peerFingerprint,
       explain: () => ({ reason: 'closed', detail: 'the connection ended' }),
@@ -172,7 +178,10 @@ export class Connections {
     peer.connecting = true;
     const client = new PeerClient(this.#options.dialing, target, this.#options.tls());
     const call = client.connect();
+    let offered: VersionRange | undefined;
+    call.on('metadata', (metadata: Metadata) => (offered = offeredVersions(metadata)));
     this.#link(peer, 'dialing', call as unknown as Duplex, {
+      offered: () => offered,
       ownFingerprint: client.ownFingerprint,
       peerFingerprint: () => callFingerprint(call),
       explain: (error) => client.explain(error),
@@ -185,7 +194,7 @@ export class Connections {
 
   #link(peer: Peer, side: 'dialing' | 'accepting', stream: Duplex, transport: Transport): void {
     const { chainId, signer, handlers, metrics, self } = this.#options.network;
-    const { limits, timeouts } = this.#options.dialing;
+    const { limits, timeouts, versions } = this.#options.dialing;
     if (signer === undefined) {
       transport.terminate('stranger');
       return;
@@ -195,6 +204,8 @@ export class Connections {
       stream,
       handshake: {
         chainId,
+        versions,
+        offered: () => transport.offered(),
         self,
         peer: peer.validator,
         peerKeys: () => keysOf(peer.validator),
@@ -223,7 +234,7 @@ export class Connections {
     peer.opened(link, performance.now());
     this.#options.opened(peer);
     const { id, index } = peer.validator;
-    logger.info({ code: 'PEER_CONNECTED', peer: id }, 'Connected to a validator.');
+    logger.info({ code: 'PEER_CONNECTED', peer: id, protocol: link.version }, 'Connected to a validator.');
     metrics.connected(index);
     handlers.onConnected(index);
   }

@@ -2,20 +2,24 @@
  * The dialing side: gRPC clients whose TLS connection goes to exactly one validator, whatever its address is.
  */
 import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
-import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js';
+import { ChannelCredentials, Client, status } from '@grpc/grpc-js';
 import type { PeerCertificate } from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import type { FetchMethod, PeerServiceDefinition, RawMethod } from './definition.js';
 import type { LinkFailure } from './link.js';
+import type { VersionRange } from '../types/index.js';
 import type { TlsContext } from './tls.js';
 import { certificateFingerprint, namesValidator } from './tls.js';
 import type { DisconnectReason, PeerLimits, PeerTimeouts, PeerValidator } from './types.js';
+import { noCommonVersion, offeredVersions, versionsMetadata } from './wire/versions.js';
 
 export interface DialerOptions {
   readonly network: string;
   readonly limits: PeerLimits;
   readonly timeouts: PeerTimeouts;
   readonly service: PeerServiceDefinition;
+  /** What this node speaks. */
+  readonly versions: VersionRange;
 }
 
 /** Window for data in flight towards this node: what a peer may send within one round trip. */
@@ -39,11 +43,13 @@ export class PeerClient {
   readonly ownFingerprint: Uint8Array;
   readonly #client: Client;
   readonly #service: PeerServiceDefinition;
+  readonly #versions: VersionRange;
   #wrongIdentity: string | undefined;
 
   constructor(options: DialerOptions, peer: PeerValidator, tls: TlsContext) {
     this.ownFingerprint = tls.fingerprint;
     this.#service = options.service;
+    this.#versions = options.versions;
     const credentials = ChannelCredentials.createFromSecureContext(createSecureContext(tls.options), {
       checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
         const named = namesValidator(certificate.raw, options.network, peer.id);
@@ -70,7 +76,8 @@ export class PeerClient {
 
   connect(method: 'Connect' | 'Observe' = 'Connect'): ClientDuplexStream<Buffer, Buffer> {
     const { path, requestSerialize, responseDeserialize }: RawMethod = this.#service[method];
-    return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+    const metadata = versionsMetadata(this.#versions);
+    return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
   }
 
   fetch(method: FetchMethod, request: Buffer, deadlineMs: number): ClientReadableStream<Buffer> {
@@ -80,7 +87,7 @@ export class PeerClient {
       requestSerialize,
       responseDeserialize,
       request,
-      new Metadata(),
+      versionsMetadata(this.#versions),
       { deadline: Date.now() + deadlineMs },
     );
   }
@@ -88,12 +95,14 @@ export class PeerClient {
   /** What the end of a call means. */
   explain(error: unknown): LinkFailure {
     if (this.#wrongIdentity !== undefined) return { reason: 'identity', detail: this.#wrongIdentity };
-    const { code, details = '' } = (error ?? {}) as Partial<ServiceError>;
+    const { code, details = '', metadata } = (error ?? {}) as Partial<ServiceError>;
     if (code === undefined || code === status.OK) return { reason: 'closed', detail: 'the peer closed' };
     if (code === status.FAILED_PRECONDITION && reasons.has(details)) {
       // What it holds against this node is nothing to hold against it.
       const reason = details === 'garbage' ? 'penalty' : (details as DisconnectReason);
-      return { reason, detail: `the peer refuses this node: ${details}` };
+      const theirs = reason === 'version' ? offeredVersions(metadata) : undefined;
+      const why = theirs === undefined ? details : noCommonVersion(this.#versions, theirs);
+      return { reason, detail: `the peer refuses this node: ${why}` };
     }
     const tls = /certificate|alert|ssl|tls/i.test(details);
     return { reason: tls ? 'tls' : 'unreachable', detail: details };

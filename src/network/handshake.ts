@@ -7,14 +7,19 @@ import type { KeyObject } from 'node:crypto';
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { tags } from '../codec/tags.js';
 import type { Signer } from '../crypto/types.js';
-import type { ChainId, PublicKey } from '../types/index.js';
-import { concatBytes, equalBytes } from '../types/index.js';
+import type { ChainId, PublicKey, VersionRange } from '../types/index.js';
+import { concatBytes, equalBytes, highestCommonVersion } from '../types/index.js';
 import type { DisconnectReason, PeerValidator } from './types.js';
 import type { ConnectMessage, Hello } from './wire/connect.js';
-import { encodeHello, encodeProof, protocolVersion } from './wire/connect.js';
+import { encodeHello, encodeProof } from './wire/connect.js';
+import { noCommonVersion } from './wire/versions.js';
 
 export interface HandshakeContext {
   readonly chainId: ChainId;
+  /** What this node speaks. */
+  readonly versions: VersionRange;
+  /** What the peer says beside the messages that it speaks, if it does. */
+  offered(): VersionRange | undefined;
   /** Own id. */
   readonly self: string;
   /** Whom the other side's certificate names. */
@@ -64,6 +69,7 @@ export class Handshake {
   #peerNonce: Uint8Array | undefined;
   #finished = false;
   #provenKey: PublicKey | undefined;
+  #version: number | undefined;
 
   constructor(context: HandshakeContext, side: 'dialing' | 'accepting') {
     this.#context = context;
@@ -71,7 +77,7 @@ export class Handshake {
   }
 
   start(): void {
-    if (this.#dialing) this.#greet();
+    if (this.#dialing) this.#greet(this.#context.versions.oldest);
   }
 
   /** Takes the peer's next message. */
@@ -87,12 +93,17 @@ export class Handshake {
     return this.#provenKey;
   }
 
+  /** The version of the protocol that both speak. */
+  get version(): number | undefined {
+    return this.#version;
+  }
+
   /** Stops without an outcome. */
   cancel(): void {
     this.#finished = true;
   }
 
-  #greet(): void {
+  #greet(protocolVersion: number): void {
     const { chainId, self, peer } = this.#context;
     this.#context.send(
       encodeHello({ protocolVersion, chainId, validator: self, peer: peer.id, nonce: this.#nonce }),
@@ -100,18 +111,23 @@ export class Handshake {
   }
 
   #onHello(hello: Hello): void {
-    const { chainId, self, peer } = this.#context;
-    if (hello.protocolVersion !== protocolVersion) {
-      this.#fail('version', `it speaks version ${hello.protocolVersion} instead of ${protocolVersion}`);
+    const { chainId, self, peer, versions } = this.#context;
+    const said = { oldest: hello.protocolVersion, newest: hello.protocolVersion };
+    // Who accepts has chosen already.
+    const theirs = this.#dialing ? said : (this.#context.offered() ?? said);
+    const version = highestCommonVersion(versions, theirs);
+    if (version === undefined) {
+      this.#fail('version', noCommonVersion(versions, theirs));
     } else if (!equalBytes(hello.chainId, chainId)) {
       this.#fail('chain', 'it belongs to another chain');
     } else if (hello.validator !== peer.id || hello.peer !== self) {
       this.#fail('identity', 'it names other validators than the certificates do');
     } else {
+      this.#version = version;
       this.#peerNonce = hello.nonce;
       this.#awaiting = 'proof';
       if (this.#dialing) this.#prove(hello.nonce);
-      else this.#greet();
+      else this.#greet(version);
     }
   }
 

@@ -66,6 +66,8 @@ export class Link {
     this.#handshake = new Handshake(
       {
         chainId: options.handshake.chainId,
+        versions: options.handshake.versions,
+        offered: () => options.handshake.offered(),
         self: options.handshake.self,
         peer: options.handshake.peer,
         peerKeys: () => options.handshake.peerKeys(),
@@ -95,6 +97,11 @@ export class Link {
   /** The key that the peer has proven, once the link is open. */
   get provenKey(): PublicKey | undefined {
     return this.#handshake.provenKey;
+  }
+
+  /** The version of the protocol that is spoken, once the link is open. */
+  get version(): number | undefined {
+    return this.#handshake.version;
   }
 
   get isOpen(): boolean {
@@ -148,7 +155,9 @@ export class Link {
 
   #onMessage(bytes: Buffer): void {
     if (this.#stage === 'ended') return;
-    const decoded = decodeConnectMessage(bytes);
+    const { versions, offered } = this.#options.handshake;
+    const isNewer = (offered()?.newest ?? 0) > versions.newest;
+    const decoded = decodeConnectMessage(bytes, isNewer ? 'newer' : undefined);
     if (!decoded.ok) {
       this.end('garbage', `it sent a message that cannot be read: ${decoded.error}`);
       return;

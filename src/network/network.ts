@@ -41,6 +41,7 @@ import { decodeFetchedSetChange, encodeFetchSetChangesRequest } from './wire/set
 import { decodeFetchedState, encodeFetchStateRequest } from './wire/state.js';
 import { defaultPeerLimits, defaultPeerTimeouts } from './types.js';
 import { encodeConsensusFrame, encodeEvidenceFrame, encodeStatusFrame } from './wire/frames.js';
+import { peerVersions } from './wire/versions.js';
 
 /**
  * Makes the network of one node; nothing happens before `start`.
@@ -80,7 +81,8 @@ class GrpcPeerNetwork implements PeerNetwork {
     const [limits, timeouts] = [this.#limits, this.#timeouts];
     this.#tls = this.#prepare(options.tls);
     const service = loadPeerService();
-    this.#dialing = { network, limits, timeouts, service };
+    const versions = options.versions ?? peerVersions;
+    this.#dialing = { network, limits, timeouts, service, versions };
     const tls = (): TlsContext => this.#tls;
     this.#observers = new Observers(options, limits, timeouts);
     this.#following = new Following({ dialing: this.#dialing, tls, handlers, logger, metrics });
@@ -113,6 +115,7 @@ class GrpcPeerNetwork implements PeerNetwork {
           limits,
           timeouts,
           service,
+          versions,
           refuse: (peer) => this.#connections.refusal(peer),
           onRefused: (peer, reason, detail) => this.#connections.refused(peer, 'in', { reason, detail }),
           onConnect: (call, connection) => this.#connections.accept(call, connection),

@@ -5,7 +5,16 @@
 import type { CommitCertificate, PeerStatus, ValidatorSetChange } from '../codec/model.js';
 import type { RangeProof } from '../crypto/index.js';
 import type { Signer } from '../crypto/types.js';
-import type { ChainId, Digest, Hash, Height, PublicKey, StateKey, ValidatorIndex } from '../types/index.js';
+import type {
+  ChainId,
+  Digest,
+  Hash,
+  Height,
+  PublicKey,
+  StateKey,
+  ValidatorIndex,
+  VersionRange,
+} from '../types/index.js';
 
 /** A part of a state as a peer gives it: all keys with paths up to `to`, and what proves that. Not checked. */
 export interface FetchedState {
@@ -238,6 +247,8 @@ export interface PeerNetworkOptions {
   readonly metrics: PeerMetrics;
   readonly limits?: Partial<PeerLimits>;
   readonly timeouts?: Partial<PeerTimeouts>;
+  /** Versions of the peer protocol that it speaks; default: those that this software knows. */
+  readonly versions?: VersionRange;
 }
 
 /** How one peer is doing. */

@@ -5,7 +5,6 @@
 import {
   ChannelCredentials,
   Client,
-  Metadata,
   status,
   type ClientDuplexStream,
   type ServiceError,
@@ -27,15 +26,18 @@ import type { TlsMaterial } from '../network/types.js';
 import type { Logger } from '../telemetry/index.js';
 import {
   equalBytes,
+  formatVersionRange,
+  highestCommonVersion,
   limits,
   QuaestorError,
   toHex,
   type ChainId,
   type PublicKey,
   type Signature,
+  type VersionRange,
 } from '../types/index.js';
 import { contentOf } from './content.js';
-import { loadSignMethod, signerProtocolVersion, type SignMethod } from './service.js';
+import { loadSignMethod, signerVersions, versionsMetadata, type SignMethod } from './service.js';
 
 /** What a validator counts of its signer. */
 export interface RemoteSignerCounts {
@@ -52,6 +54,8 @@ export interface RemoteSignerOptions {
   /** Own id: the signer's certificate names it. */
   readonly validator: string;
   readonly chainId: ChainId;
+  /** Versions of the protocol that it speaks; default: those that this software knows. */
+  readonly versions?: VersionRange;
   /** The key that the signer must hold. */
   readonly publicKey: PublicKey;
   readonly tls: TlsMaterial;
@@ -238,7 +242,8 @@ export class RemoteSigner implements Signer {
     });
     this.#client = client;
     const { path, requestSerialize, responseDeserialize } = this.#method;
-    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+    const metadata = versionsMetadata(this.#options.versions ?? signerVersions);
+    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
     this.#call = call;
     const ended = (reason: string): void => {
       if (call === this.#call) this.#lost(wrongIdentity ?? reason);
@@ -291,9 +296,13 @@ export class RemoteSigner implements Signer {
   }
 
   #greeted(info: SignerInfo): void {
-    const { publicKey, chainId } = this.#options;
-    if (info.protocolVersion !== signerProtocolVersion) {
-      this.#lost(`it speaks version ${info.protocolVersion} of the protocol, not ${signerProtocolVersion}`);
+    const { publicKey, chainId, versions = signerVersions } = this.#options;
+    const said = { oldest: info.protocolVersion, newest: info.protocolVersion };
+    if (highestCommonVersion(versions, said) === undefined) {
+      this.#lost(
+        `it speaks version ${info.protocolVersion} of the signer protocol, this validator ` +
+          formatVersionRange(versions),
+      );
     } else if (!equalBytes(info.publicKey, publicKey)) {
       this.#lost(`it holds key ${toHex(info.publicKey)}, not ${toHex(publicKey)} (key.remote.publicKey)`);
     } else if (!equalBytes(info.chainId, chainId)) {

@@ -10,10 +10,10 @@ import type { Signer } from '../crypto/index.js';
 import { readIdentity } from '../network/pki/index.js';
 import type { TlsMaterial } from '../network/types.js';
 import type { Logger } from '../telemetry/index.js';
-import { limits, type ChainId } from '../types/index.js';
+import { formatVersionRange, highestCommonVersion, invariant, limits, type ChainId } from '../types/index.js';
 import type { RefusalCode, SigningGuard } from './guard.js';
 import type { Journal } from './journal.js';
-import { loadSignMethod, signerProtocolVersion } from './service.js';
+import { loadSignMethod, offeredVersions, signerVersions } from './service.js';
 
 /** What a signer counts. */
 export interface SignerCounts {
@@ -122,6 +122,16 @@ function refusalOf(
       details: `This signer serves validator "${validator}" of network "${network}"; the certificate names ${role} "${id}" of "${named}".`,
     };
   }
+  const theirs = offeredVersions(call.metadata);
+  if (highestCommonVersion(signerVersions, theirs) === undefined) {
+    const older = theirs.newest < signerVersions.oldest ? 'validator' : 'signer';
+    return {
+      code: status.FAILED_PRECONDITION,
+      details:
+        `The validator speaks version ${formatVersionRange(theirs)} of the signer protocol, the signer ` +
+        `${formatVersionRange(signerVersions)}: the ${older} has to be upgraded (docs/upgrades.md).`,
+    };
+  }
   if (openStreams < maxStreams) return undefined;
   return { code: status.RESOURCE_EXHAUSTED, details: `There are ${maxStreams} streams already.` };
 }
@@ -159,9 +169,11 @@ class SignStream {
     call.on('error', over);
     const { chainId, key, guard } = options;
     const finalHeight = guard.state.final;
+    const protocolVersion = highestCommonVersion(signerVersions, offeredVersions(call.metadata));
+    invariant(protocolVersion !== undefined, 'a call without a common version is refused before');
     this.#answer(0, {
       kind: 'info',
-      info: { protocolVersion: signerProtocolVersion, publicKey: key.publicKey, chainId, finalHeight },
+      info: { protocolVersion, publicKey: key.publicKey, chainId, finalHeight },
     });
   }
 

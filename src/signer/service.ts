@@ -1,10 +1,25 @@
-import type { MethodDefinition } from '@grpc/grpc-js';
+import { Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { fileURLToPath } from 'node:url';
-import { invariant } from '../types/index.js';
+import { formatVersionRange, invariant, parseVersionRange, type VersionRange } from '../types/index.js';
 
-/** Version of the protocol between validator and signer. */
-export const signerProtocolVersion = 1;
+/** Versions of the protocol between validator and signer that this software speaks. */
+export const signerVersions: VersionRange = { oldest: 1, newest: 1 };
+
+const versionsKey = 'quaestor-versions';
+
+/** Metadata of a call that says what the validator speaks. */
+export function versionsMetadata(range: VersionRange): Metadata {
+  const metadata = new Metadata();
+  metadata.set(versionsKey, formatVersionRange(range));
+  return metadata;
+}
+
+/** What the validator says that it speaks. Who says nothing is from before there was a second version. */
+export function offeredVersions(metadata: Metadata): VersionRange {
+  const [value] = metadata.get(versionsKey);
+  return (typeof value === 'string' ? parseVersionRange(value) : undefined) ?? { oldest: 1, newest: 1 };
+}
 
 export type SignMethod = MethodDefinition<Buffer, Buffer>;
 

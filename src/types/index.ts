@@ -8,3 +8,4 @@ export * from './errors.js';
 export * from './limits.js';
 export * from './quorum.js';
 export * from './result.js';
+export * from './version-range.js';

@@ -10,12 +10,7 @@ import type { ChainId } from '../../src/types/index.js';
 import { helloSigningBytes } from '../../src/network/handshake.js';
 import { certificateFingerprint } from '../../src/network/tls.js';
 import type { Hello } from '../../src/network/wire/connect.js';
-import {
-  decodeConnectMessage,
-  encodeHello,
-  encodeProof,
-  protocolVersion,
-} from '../../src/network/wire/connect.js';
+import { decodeConnectMessage, encodeHello, encodeProof } from '../../src/network/wire/connect.js';
 
 const service = loadPeerService();
 
@@ -29,7 +24,7 @@ export interface RawCall {
 }
 
 /** Opens Connect on a port with any TLS context. */
-export function rawDial(port: number, context: SecureContextOptions): RawCall {
+export function rawDial(port: number, context: SecureContextOptions, metadata = new Metadata()): RawCall {
   const client = new Client(
     `127.0.0.1:${port}`,
     ChannelCredentials.createFromSecureContext(createSecureContext(context), {
@@ -43,7 +38,7 @@ export function rawDial(port: number, context: SecureContextOptions): RawCall {
     },
   );
   const { path, requestSerialize, responseDeserialize } = service.Connect;
-  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
   const received: Buffer[] = [];
   const waiting: { resolve: (message: Buffer) => void; reject: (error: unknown) => void }[] = [];
   let failure: ServiceError | undefined;
@@ -98,7 +93,7 @@ export interface Greeting {
 export async function rawHandshake(raw: RawCall, ownDer: Uint8Array, greeting: Greeting): Promise<Buffer> {
   const nonce = new Uint8Array(32).fill(7);
   const { chainId, validator, peer, signer } = greeting;
-  raw.call.write(encodeHello({ protocolVersion, chainId, validator, peer, nonce, ...greeting.hello }));
+  raw.call.write(encodeHello({ protocolVersion: 1, chainId, validator, peer, nonce, ...greeting.hello }));
   const answer = decodeConnectMessage(await raw.next());
   if (!answer.ok || answer.value.kind !== 'hello') throw new Error('no hello came back');
   const serverDer = raw.call.getAuthContext()?.sslPeerCertificate?.raw;

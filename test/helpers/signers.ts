@@ -15,7 +15,7 @@ import {
 import type { TlsMaterial } from '../../src/network/types.js';
 import { initSigner, RemoteSigner, startSigner, type RunningSignerProcess } from '../../src/signer/index.js';
 import { createLogger } from '../../src/telemetry/index.js';
-import type { PublicKey } from '../../src/types/index.js';
+import type { PublicKey, VersionRange } from '../../src/types/index.js';
 import { eventually } from './eventually.js';
 
 const validity = { nowMs: Date.now(), days: 2 };
@@ -108,7 +108,12 @@ export class SignerPlace {
   }
 
   /** A validator's side, connected if `awaited`. */
-  async connect(tls?: TlsMaterial, publicKey = this.publicKey, awaited = true): Promise<RemoteSigner> {
+  async connect(
+    tls?: TlsMaterial,
+    publicKey = this.publicKey,
+    awaited = true,
+    versions?: VersionRange,
+  ): Promise<RemoteSigner> {
     const reasons: string[] = [];
     const remote = new RemoteSigner({
       address: `127.0.0.1:${this.config.listen.validator.port}`,
@@ -116,6 +121,7 @@ export class SignerPlace {
       validator: 'v0',
       chainId: genesisChainId(this.genesis),
       publicKey,
+      ...(versions !== undefined && { versions }),
       tls: tls ?? (await this.issue('validator', 'v0')),
       timeoutMs: 2000,
       log: createLogger({ level: 'error', format: 'json' }),

@@ -12,12 +12,11 @@ import {
   integerSize,
   integerTag,
 } from './protobuf.js';
-
-/** Version of the peer protocol. */
-export const protocolVersion = 1;
+import { peerVersions } from './versions.js';
 
 /** Says who speaks. */
 export interface Hello {
+  /** Of the side that dials: the oldest that it speaks; of the other one: what is spoken from now on. */
   readonly protocolVersion: number;
   readonly chainId: ChainId;
   readonly validator: string;
@@ -33,6 +32,8 @@ export type ConnectMessage =
   | { readonly kind: 'frames'; readonly frames: readonly Frame[] };
 
 const noBytes = new Uint8Array(0);
+/** More than any Hello needs, room for fields of later versions included. */
+const maxHelloBytes = 4096;
 const field = { hello: 1, frames: 2, proof: 3 } as const;
 
 /** Bytes that carry a Hello. */
@@ -69,54 +70,68 @@ export function encodeFrames(pieces: readonly Uint8Array[]): Buffer {
   return writer.bytes;
 }
 
-/** Reads one message of the stream; the error says what is wrong with it. */
-export function decodeConnectMessage(bytes: Buffer): Result<ConnectMessage, string> {
+/**
+ * Reads one message of the stream; the error says what is wrong with it. From a peer that is newer than this software,
+ * frames and fields that are not known are passed over (docs/upgrades.md).
+ */
+export function decodeConnectMessage(bytes: Buffer, from?: 'newer'): Result<ConnectMessage, string> {
   try {
-    return ok(decode(new Reader(bytes)));
+    return ok(decode(new Reader(bytes), from === 'newer'));
   } catch (error) {
     if (error instanceof MalformedError) return err(error.message);
     throw error;
   }
 }
 
-function decode(reader: Reader): ConnectMessage {
+function decode(reader: Reader, lenient: boolean): ConnectMessage {
   if (reader.atEnd()) throw new MalformedError('the message is empty');
   const tag = reader.tag();
   let message: ConnectMessage;
-  if (tag === bytesTag(field.frames)) message = { kind: 'frames', frames: decodeFrames(reader.message()) };
+  if (tag === bytesTag(field.frames))
+    message = { kind: 'frames', frames: decodeFrames(reader.message(), lenient) };
   else if (tag === bytesTag(field.hello)) message = { kind: 'hello', hello: decodeHello(reader.message()) };
   else if (tag === bytesTag(field.proof)) {
     message = { kind: 'proof', signature: decodeProof(reader.message()) };
-  } else throw new MalformedError('the message has an unknown kind');
+  } else if (lenient) return { kind: 'frames', frames: [] };
+  else throw new MalformedError('the message has an unknown kind');
   if (!reader.atEnd()) throw new MalformedError('the message holds more than one thing');
   return message;
 }
 
-/** All fields must be there, in order; of another version of the protocol nothing but the version is read. */
+/** All fields must be there, in order; what follows them is for later versions. Of one that is too new to be read nothing
+ * but the version is given. */
 function decodeHello(reader: Reader): Hello {
-  const next = (tag: number): void => {
-    if (reader.atEnd() || reader.tag() !== tag) throw new MalformedError('a hello lacks a field');
-  };
+  if (reader.remaining > maxHelloBytes) throw new MalformedError('a hello is too long');
+  expectTag(reader, integerTag(1));
+  const version = reader.varint(0xffff_ffff);
+  try {
+    return decodeGreeting(reader, version);
+  } catch (error) {
+    if (!(error instanceof MalformedError) || version <= peerVersions.newest) throw error;
+    return { protocolVersion: version, chainId: asChainId(noBytes), validator: '', peer: '', nonce: noBytes };
+  }
+}
+
+function decodeGreeting(reader: Reader, protocolVersion: number): Hello {
   const text = (): string => {
     const content = reader.content();
     if (content.length > limits.maxIdLength * 4) throw new MalformedError('an id is too long');
     return content.toString('utf8');
   };
-  next(integerTag(1));
-  const version = reader.varint(0xffff_ffff);
-  if (version !== protocolVersion) {
-    return { protocolVersion: version, chainId: asChainId(noBytes), validator: '', peer: '', nonce: noBytes };
-  }
-  next(bytesTag(2));
+  expectTag(reader, bytesTag(2));
   const chainId = asChainId(Buffer.from(exactly(reader.content(), 32)));
-  next(bytesTag(3));
+  expectTag(reader, bytesTag(3));
   const validator = text();
-  next(bytesTag(4));
+  expectTag(reader, bytesTag(4));
   const peer = text();
-  next(bytesTag(5));
+  expectTag(reader, bytesTag(5));
   const nonce = Buffer.from(exactly(reader.content(), 32));
-  if (!reader.atEnd()) throw new MalformedError('a hello has an unknown field');
-  return { protocolVersion: version, chainId, validator, peer, nonce };
+  while (!reader.atEnd()) reader.pass(reader.tag());
+  return { protocolVersion, chainId, validator, peer, nonce };
+}
+
+function expectTag(reader: Reader, tag: number): void {
+  if (reader.atEnd() || reader.tag() !== tag) throw new MalformedError('a hello lacks a field');
 }
 
 function decodeProof(reader: Reader): Uint8Array {

@@ -124,18 +124,20 @@ function listSize(items: readonly Uint8Array[]): number {
   return size;
 }
 
-/** The frames of a FrameBatch. Throws MalformedError. */
-export function decodeFrames(batch: Reader): Frame[] {
+/** The frames of a FrameBatch. Throws MalformedError. `lenient`: kinds and fields that are not known are passed over. */
+export function decodeFrames(batch: Reader, lenient: boolean): Frame[] {
   const frames: Frame[] = [];
+  let count = 0;
   while (!batch.atEnd()) {
     if (batch.tag() !== bytesTag(batchFrames)) throw new MalformedError('a batch has an unknown field');
-    if (frames.length === maxFramesPerBatch) throw new MalformedError('a batch has too many frames');
-    frames.push(decodeFrame(batch.message()));
+    if (++count > maxFramesPerBatch) throw new MalformedError('a batch has too many frames');
+    const frame = decodeFrame(batch.message(), lenient);
+    if (frame !== undefined) frames.push(frame);
   }
   return frames;
 }
 
-function decodeFrame(reader: Reader): Frame {
+function decodeFrame(reader: Reader, lenient: boolean): Frame | undefined {
   if (reader.atEnd()) throw new MalformedError('a frame is empty');
   const tag = reader.tag();
   let frame: Frame;
@@ -147,7 +149,7 @@ function decodeFrame(reader: Reader): Frame {
       frame = { kind: 'transactions', envelopes: decodeTransactions(reader.message()) };
       break;
     case bytesTag(field.status):
-      frame = { kind: 'status', status: decodeStatus(reader.message()) };
+      frame = { kind: 'status', status: decodeStatus(reader.message(), lenient) };
       break;
     case bytesTag(field.fetchBodies):
       frame = decodeFetchBodies(reader.message());
@@ -159,6 +161,7 @@ function decodeFrame(reader: Reader): Frame {
       frame = { kind: 'evidence', evidence: decodeEvidence(reader.content()) };
       break;
     default:
+      if (lenient) return undefined;
       throw new MalformedError('a frame has an unknown kind');
   }
   if (!reader.atEnd()) throw new MalformedError('a frame holds more than one thing');
@@ -183,8 +186,8 @@ export function decodeTransactions(reader: Reader): readonly Uint8Array[] {
   return envelopes;
 }
 
-/** Content of a Status. Throws MalformedError. */
-export function decodeStatus(reader: Reader): PeerStatus {
+/** Content of a Status. Throws MalformedError. `lenient`: fields that are not known are passed over. */
+export function decodeStatus(reader: Reader, lenient = false): PeerStatus {
   let view = 0;
   let changing = 0;
   let committed = 0;
@@ -198,6 +201,7 @@ export function decodeStatus(reader: Reader): PeerStatus {
     else if (tag === integerTag(2)) changing = reader.varint(1);
     else if (tag === integerTag(3)) committed = reader.varint(limits.maxHeight);
     else if (tag === integerTag(4)) stable = reader.varint(limits.maxHeight);
+    else if (lenient) reader.pass(tag);
     else throw new MalformedError('a status has an unknown field');
   }
   return {

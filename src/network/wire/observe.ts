@@ -30,7 +30,7 @@ export function encodeObserveResponse(status: PeerStatus): Buffer {
 
 /** Reads an ObserveResponse; the error says what is wrong with it. */
 export function decodeObserveResponse(bytes: Buffer): Result<PeerStatus, string> {
-  return only(bytes, decodeStatus);
+  return only(bytes, (reader) => decodeStatus(reader));
 }
 
 /** The content of a message's only field. */

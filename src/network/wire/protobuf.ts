@@ -88,6 +88,11 @@ export class Reader {
     return this.#offset >= this.#end;
   }
 
+  /** Bytes that are left. */
+  get remaining(): number {
+    return this.#end - this.#offset;
+  }
+
   /** The tag of the next field: number and wire type. */
   tag(): number {
     return this.varint(0xffff_ffff);
@@ -119,6 +124,23 @@ export class Reader {
   message(): Reader {
     const { start, end } = this.#skip();
     return new Reader(this.#bytes, start, end);
+  }
+
+  /** Passes over the value of a field that is not known. */
+  pass(tag: number): void {
+    const type = tag & 7;
+    if (type === bytesType) this.#skip();
+    else if (type === varintType) {
+      for (let count = 0; ; count++) {
+        if (this.#offset >= this.#end) throw new MalformedError('it ends in the middle of a number');
+        if (count === 10) throw new MalformedError('a number is out of bounds');
+        if ((this.#bytes[this.#offset++] ?? 0) < 128) return;
+      }
+    } else {
+      this.#offset += type === 1 ? 8 : 4;
+      if ((type !== 1 && type !== 5) || this.#offset > this.#end)
+        throw new MalformedError('a field has an unknown type');
+    }
   }
 
   #skip(): { start: number; end: number } {

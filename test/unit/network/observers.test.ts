@@ -3,6 +3,7 @@ import type { FetchedBlock, PeerNetwork } from '../../../src/network/index.js';
 import { createPeerNetwork } from '../../../src/network/index.js';
 import { loadPeerService } from '../../../src/network/definition.js';
 import { PeerClient } from '../../../src/network/dialer.js';
+import { peerVersions } from '../../../src/network/wire/versions.js';
 import { prepareTls } from '../../../src/network/tls.js';
 import { defaultPeerLimits, defaultPeerTimeouts } from '../../../src/network/types.js';
 import { asHeight, asView } from '../../../src/types/index.js';
@@ -140,7 +141,13 @@ describe('an observer at validators', () => {
     const [validator] = consortium.validators;
     const tls = await tlsFor(consortium.authority, { network, role: 'observer', id: 'mole' });
     const client = new PeerClient(
-      { network, limits: defaultPeerLimits, timeouts: defaultPeerTimeouts, service: loadPeerService() },
+      {
+        network,
+        limits: defaultPeerLimits,
+        timeouts: defaultPeerTimeouts,
+        service: loadPeerService(),
+        versions: peerVersions,
+      },
       validator!,
       prepareTls(tls, network, { id: 'mole' }, 'The certificate', 'observer'),
     );

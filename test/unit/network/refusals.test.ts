@@ -11,7 +11,6 @@ import {
   encodeFrames,
   encodeHello,
   encodeProof,
-  protocolVersion,
 } from '../../../src/network/wire/connect.js';
 import { encodeConsensusFrame, encodeFetchBodiesFrame } from '../../../src/network/wire/frames.js';
 import type { TestConsortium } from '../../helpers/peer-networks.js';
@@ -191,7 +190,7 @@ describe('a validator that is dialed', () => {
   it('does not answer a hello before the key is proven with anything signed', async () => {
     const { tls } = consortium.node(0);
     const call = dial(contextOf(tls));
-    call.call.write(encodeHello({ ...greeting(), protocolVersion, nonce: new Uint8Array(32) }));
+    call.call.write(encodeHello({ ...greeting(), protocolVersion: 1, nonce: new Uint8Array(32) }));
     expect(decodeConnectMessage(await call.next())).toMatchObject({ ok: true, value: { kind: 'hello' } });
     call.call.write(encodeProof(new Uint8Array(64)));
     expect(await call.ended).toMatchObject({ details: 'proof' });
@@ -309,7 +308,7 @@ describe('a validator that dials', () => {
               const { chainId } = decoded.value.hello;
               call.write(
                 encodeHello({
-                  protocolVersion,
+                  protocolVersion: 1,
                   chainId,
                   validator: 'bank-1',
                   peer: 'bank-0',

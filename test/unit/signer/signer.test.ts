@@ -112,6 +112,20 @@ describe('a signer', () => {
     await eventually('the key is wrong', () => place.reasons.some((reason) => /it holds key/.test(reason)));
   });
 
+  it('speaks with a newer validator what both know, and says both versions when there is nothing', async () => {
+    await place.init();
+    await place.start();
+    const newer = await place.connect(undefined, undefined, true, { oldest: 1, newest: 4 });
+    await newer.sign(vote('prePrepare', 0, 1));
+    const tooNew = await place.connect(undefined, undefined, false, { oldest: 3, newest: 4 });
+    await eventually('it is told why', () =>
+      place.reasons.some((reason) =>
+        /speaks version 3-4 of the signer protocol, the signer 1: the signer has to be upgraded/.test(reason),
+      ),
+    );
+    expect(tooNew.ready).toBe(false);
+  });
+
   it('that is away holds up what is asked, and answers it when it is back', async () => {
     await place.init();
     await place.start();
