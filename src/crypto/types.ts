@@ -16,9 +16,12 @@ export interface SignatureCheck {
   readonly signature: Signature;
 }
 
+/** `consensus`: votes, blocks and what they need. `transactions`: what waits for a block, of which there may be much. */
+export type CheckUrgency = 'consensus' | 'transactions';
+
 /** Checks signatures under ZIP-215. */
 export interface SignatureVerifier {
-  /** Whether each check holds, in order. */
-  verify(checks: readonly SignatureCheck[]): Promise<readonly boolean[]>;
+  /** Whether each check holds, in order. Those of consensus, the default, go before those of transactions. */
+  verify(checks: readonly SignatureCheck[], urgency?: CheckUrgency): Promise<readonly boolean[]>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { SignatureVerifier } from '../crypto/types.js';
+import type { CheckUrgency, SignatureVerifier } from '../crypto/types.js';
 import {
   authorizationReads,
   authorize,
@@ -99,7 +99,8 @@ export class Intake {
   /** Decodes and checks envelopes without admitting them: bodies of a proposed block. */
   async check(envelopes: readonly Uint8Array[]): Promise<readonly (CheckedTransaction | undefined)[]> {
     const decoded = envelopes.map((envelope) => decodeTransaction(envelope, this.#options.chainId));
-    const verified = await this.#verify(decoded.flatMap((item) => (item.ok ? [item.value] : [])));
+    const unverified = decoded.flatMap((item) => (item.ok ? [item.value] : []));
+    const verified = await this.#verify(unverified, 'consensus');
     let next = 0;
     return decoded.map((item) => {
       if (!item.ok) return undefined;
@@ -123,7 +124,7 @@ export class Intake {
   ): Promise<void> {
     const transactions = batch.map((item) => item.unverified);
     const [verified, state] = await Promise.all([
-      this.#verify(transactions),
+      this.#verify(transactions, 'transactions'),
       this.#stateFor(transactions.map(({ transaction }) => transaction)),
     ]);
     for (const [position, { index, unverified }] of batch.entries()) {
@@ -159,9 +160,10 @@ export class Intake {
 
   async #verify(
     transactions: readonly UnverifiedTransaction[],
+    urgency: CheckUrgency,
   ): Promise<readonly Result<CheckedTransaction, EnvelopeError>[]> {
     const checks = transactions.flatMap((item) => item.checks);
-    const outcomes = await this.#options.verifier.verify(checks);
+    const outcomes = await this.#options.verifier.verify(checks, urgency);
     let offset = 0;
     return transactions.map((item) => {
       const end = offset + item.checks.length;

@@ -132,7 +132,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   parts.add(() => httpServer.close());
 
   const verifier = createVerifierPool({
-    maxBatch: 512,
+    maxBatch: 256,
     threads: config.verifier.threads ?? Math.max(1, availableParallelism() - 1),
   });
   parts.add(() => verifier.close());

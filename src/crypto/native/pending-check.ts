@@ -22,6 +22,10 @@ export interface PendingCheck extends SignatureCheck {
   /** `key` as a string of 32 characters, for maps. */
   readonly name: string;
   readonly waiters: Waiter[];
+  /** Whether it waits for the native check in the queue of consensus. */
+  urgent: boolean;
+  /** Whether it was taken from a queue: a check that has become urgent stays in the other one until that is reached. */
+  taken: boolean;
   /** Whether a thread ended while it had this check. */
   retried: boolean;
 }

@@ -1,8 +1,9 @@
 import sodium from 'sodium-native';
 import { QuaestorError } from '../../types/index.js';
-import type { SignatureCheck, SignatureVerifier } from '../types.js';
+import type { CheckUrgency, SignatureCheck, SignatureVerifier } from '../types.js';
 import { verifyZip215 } from '../zip215.js';
 import { checkNatively } from './native-check.js';
+import { CheckQueue } from './check-queue.js';
 import type { Call, PendingCheck } from './pending-check.js';
 import { VerifiedSet } from './verified-set.js';
 import { VerifyThread } from './verify-thread.js';
@@ -54,7 +55,8 @@ const closedError = (): QuaestorError =>
   new QuaestorError('VERIFIER_CLOSED', 'Signatures can no longer be checked: the verifier was closed.');
 
 /**
- * Checks signatures exactly under ZIP-215 on worker threads. Calls of the same turn of the event loop share batches,
+ * Checks signatures exactly under ZIP-215 on worker threads. What consensus asks for goes before what clients send: it
+ * waits only for the batches that the threads have already, which are small. Calls of the same turn of the event loop share batches,
  * each signature is checked once however often and from however many sides it is asked for, and the outcome never
  * depends on load, only its delay does. Nothing is refused here: callers bound what they ask for.
  *
@@ -68,6 +70,9 @@ export function createVerifierPool(options: VerifierPoolOptions): VerifierPool {
   return new Pool(options);
 }
 
+/** A thread with so many checks, some milliseconds of work, is no quick way for a vote. */
+const busyLoad = 64;
+
 class Pool implements VerifierPool {
   readonly #maxBatch: number;
   readonly #inlineChecks: number;
@@ -77,7 +82,7 @@ class Pool implements VerifierPool {
   readonly #undecided = new Map<string, PendingCheck>();
   readonly #threads: VerifyThread[] = [];
   /** Wait for the native check. */
-  #queue: PendingCheck[] = [];
+  readonly #queue = new CheckQueue();
   /** Wait for the reference. */
   #open: PendingCheck[] = [];
   /** Checks that threads have for the reference. */
@@ -102,7 +107,10 @@ class Pool implements VerifierPool {
     for (let count = 0; count < options.threads; count++) this.#startThread();
   }
 
-  verify(checks: readonly SignatureCheck[]): Promise<readonly boolean[]> {
+  verify(
+    checks: readonly SignatureCheck[],
+    urgency: CheckUrgency = 'consensus',
+  ): Promise<readonly boolean[]> {
     if (this.#closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       const call: Call = {
@@ -114,7 +122,7 @@ class Pool implements VerifierPool {
       this.#requested += checks.length;
       for (let index = 0; index < checks.length; index++) {
         const check = checks[index];
-        if (check !== undefined) this.#ask(check, call, index);
+        if (check !== undefined) this.#ask(check, call, index, urgency === 'consensus');
       }
       if (call.remaining === 0) resolve(call.results);
       else this.#schedule();
@@ -143,13 +151,13 @@ class Pool implements VerifierPool {
     const error = closedError();
     for (const { waiters } of this.#undecided.values()) for (const { call } of waiters) call.reject(error);
     this.#undecided.clear();
-    this.#queue = [];
+    this.#queue.take(Infinity);
     this.#open = [];
     await Promise.all(this.#threads.splice(0).map((thread) => thread.stop()));
   }
 
   /** Answers one check at once, or adds it to the queue. */
-  #ask(check: SignatureCheck, call: Call, index: number): void {
+  #ask(check: SignatureCheck, call: Call, index: number, urgent: boolean): void {
     const { publicKey, message, signature } = check;
     if (publicKey.length !== 32 || signature.length !== 64) {
       this.#invalid++;
@@ -175,6 +183,7 @@ class Pool implements VerifierPool {
     if (undecided !== undefined) {
       this.#joined++;
       undecided.waiters.push({ call, index });
+      if (urgent) this.#queue.promote(undecided);
       return;
     }
     const pending: PendingCheck = {
@@ -184,6 +193,8 @@ class Pool implements VerifierPool {
       key: new Uint8Array(this.#key),
       name,
       waiters: [{ call, index }],
+      urgent,
+      taken: false,
       retried: false,
     };
     this.#undecided.set(name, pending);
@@ -230,15 +241,23 @@ class Pool implements VerifierPool {
     const idle = this.#undecided.size === this.#queue.length + this.#open.length + this.#deciding;
     if (this.#threads.length === 0) {
       // All threads are lost: go on here, a batch and one decision of the reference a turn.
-      this.#checkHere(this.#queue.splice(0, this.#maxBatch));
+      this.#checkHere(this.#queue.take(this.#maxBatch));
       const open = this.#open.shift();
       if (open !== undefined) this.#decideHere(open);
       if (this.#queue.length > 0 || this.#open.length > 0) this.#scheduleFlush();
     } else if (idle && this.#queue.length <= this.#inlineChecks) {
-      this.#checkHere(this.#queue.splice(0));
+      this.#checkHere(this.#queue.take(Infinity));
     } else {
+      if (this.#urgentIsQuickerHere()) this.#checkHere(this.#queue.take(this.#queue.urgent));
       this.#dispatch();
     }
+  }
+
+  /** Whether a few votes would wait longer for the batches that the threads have than for this thread. */
+  #urgentIsQuickerHere(): boolean {
+    const { urgent } = this.#queue;
+    if (urgent === 0 || urgent > this.#inlineChecks) return false;
+    return this.#threads.every((thread) => thread.load >= busyLoad);
   }
 
   /** The native check on this thread. */
@@ -254,23 +273,23 @@ class Pool implements VerifierPool {
     this.#decide(pending, verifyZip215(pending.publicKey, pending.message, pending.signature));
   }
 
-  /** Hands the queue to the threads that have room, in equal parts of at most a batch. */
+  /** Hands the queue to the threads that have room, in equal parts of at most a batch, consensus first. */
   #dispatch(): void {
-    let start = 0;
-    while (start < this.#queue.length) {
+    while (this.#queue.length > 0) {
+      const urgent = this.#queue.urgent > 0;
       let least: VerifyThread | undefined;
       let equals = 0;
       for (const thread of this.#threads) {
-        if (!thread.hasRoom || (least !== undefined && thread.load > least.load)) continue;
+        const hasRoom = urgent ? thread.hasUrgentRoom : thread.hasRoom;
+        if (!hasRoom || (least !== undefined && thread.load > least.load)) continue;
         equals = least !== undefined && thread.load === least.load ? equals + 1 : 1;
         least = thread;
       }
-      if (least === undefined) break;
-      const share = Math.min(this.#maxBatch, Math.ceil((this.#queue.length - start) / equals));
-      least.check(this.#queue.slice(start, start + share));
-      start += share;
+      if (least === undefined) return;
+      const share = Math.min(this.#maxBatch, Math.ceil(this.#queue.length / equals));
+      // Votes do not wait for the transactions that could share their batch.
+      least.check(this.#queue.take(urgent ? Math.min(share, this.#queue.urgent) : share));
     }
-    if (start > 0) this.#queue = this.#queue.slice(start);
   }
 
   /** Hands what waits for the reference to threads, to the least busy first. */
@@ -353,7 +372,7 @@ class Pool implements VerifierPool {
     const again = checks.filter((pending) => !pending.retried);
     const retried = checks.filter((pending) => pending.retried);
     for (const pending of again) pending.retried = true;
-    this.#queue = [...again, ...this.#queue];
+    this.#queue.putBack(again);
     this.#checkHere(retried);
     this.#schedule();
     if (this.#threads.length > 0) this.#dispatch();

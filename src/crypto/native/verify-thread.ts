@@ -14,6 +14,8 @@ export interface VerifyThreadEvents {
 
 /** Batches that a thread may have: one in work, one that waits, so that it need not idle while an answer travels. */
 const maxBatches = 2;
+/** Besides, one of what consensus waits for. */
+const maxUrgentBatches = 3;
 /** Larger buffers are not kept. */
 const maxSpareBytes = 1024 * 1024;
 /** What a decision of the reference weighs in native checks. */
@@ -50,6 +52,10 @@ export class VerifyThread {
 
   get hasRoom(): boolean {
     return this.#batches.length < maxBatches;
+  }
+
+  get hasUrgentRoom(): boolean {
+    return this.#batches.length < maxUrgentBatches;
   }
 
   /** Whether it has a check for the reference. */
@@ -107,7 +113,8 @@ export class VerifyThread {
       this.#checks -= checks.length;
       this.#restIfIdle();
       this.#events.checked(checks, outcomes);
-      if (buffer.byteLength <= maxSpareBytes && this.#spare.length < maxBatches) this.#spare.push(buffer);
+      if (buffer.byteLength <= maxSpareBytes && this.#spare.length < maxUrgentBatches)
+        this.#spare.push(buffer);
     }
   }
 

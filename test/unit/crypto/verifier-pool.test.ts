@@ -63,6 +63,28 @@ describe('createVerifierPool', () => {
     if (threads > 0) expect(stats.batches).toBeLessThan(40);
   });
 
+  it('answers consensus before the transactions of a flood that came first', async () => {
+    const pool = open({ threads: 1, maxBatch: 32, inlineChecks: 0 });
+    const order: string[] = [];
+    const flood = range(0, 40).map(async (batch) => {
+      const numbers = range(batch * 32, batch * 32 + 32);
+      await pool.verify(
+        numbers.map((number) => checkOf(number)),
+        'transactions',
+      );
+      order.push('transactions');
+    });
+    // One of these is in the flood already: it need not wait for its turn there.
+    const votes = await pool.verify([checkOf(2000), checkOf(39 * 32 + 7), checkOf(2001)]);
+    order.push('votes');
+    await Promise.all(flood);
+    expect(votes).toEqual([true, true, true]);
+    // Three batches that the thread may have had by then.
+    expect(order.indexOf('votes')).toBeLessThanOrEqual(3);
+    expect(pool.stats()).toMatchObject({ waiting: 0, joined: 1, requested: 40 * 32 + 3 });
+    expect(pool.stats().threaded).toBe(40 * 32 + 2);
+  });
+
   it('answers nothing asked with nothing', async () => {
     expect(await open({ threads: 1 }).verify([])).toEqual([]);
   });
