@@ -52,6 +52,7 @@ async function compare(options: DiagnosisOptions, parts: Parts): Promise<Compari
     chainId,
     validator: config.validator,
     createIfMissing: false,
+    migrate: false,
   });
   if (!opened.ok) throw opened.error;
   const store = opened.value;

@@ -192,6 +192,12 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     createIfMissing: true,
     memory: { blockCacheBytes: Math.max(1024 * 1024, Math.floor(config.storage.cacheBytes / 2)) },
     ...(config.storage.witnessFile !== undefined && { witnessFile: config.storage.witnessFile }),
+    software: version,
+    migrating: (step) =>
+      log.warn(
+        { code: 'STORE_MIGRATED', ...step },
+        `The store is brought to format ${step.to}: ${step.title}. Older software refuses it from now on.`,
+      ),
   });
   if (!opened.ok) throw opened.error;
   const store = opened.value;

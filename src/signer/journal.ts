@@ -30,8 +30,11 @@ const ownerKey = 'owner';
 const summaryKey = 'summary';
 const entryKey = (sequence: number): string => `entry/${sequence.toString(16).padStart(14, '0')}`;
 
+/** Format of the memory that this software writes and reads. */
+const stateFormat = 1;
+
 interface Owned {
-  readonly format: 1;
+  readonly format: typeof stateFormat;
   readonly chainId: string;
   readonly publicKey: string;
   /** Canonical bytes of the first validator set, in hex. */
@@ -95,7 +98,7 @@ export async function createJournal(
 ): Promise<void> {
   const db = await openDatabase(dir, true);
   const owned: Owned = {
-    format: 1,
+    format: stateFormat,
     chainId: toHex(owner.chainId),
     publicKey: toHex(owner.publicKey),
     set: toHex(encodeValidatorSet(set)),
@@ -152,8 +155,8 @@ export class Journal {
   /**
    * Opens the memory and reads it.
    *
-   * @throws QuaestorError SIGNER_STATE_MISSING, SIGNER_STATE_LOCKED, SIGNER_STATE_FOREIGN (of another key or chain) or
-   * SIGNER_STATE_CORRUPT.
+   * @throws QuaestorError SIGNER_STATE_MISSING, SIGNER_STATE_LOCKED, SIGNER_STATE_FOREIGN (of another key or chain),
+   * SIGNER_STATE_TOO_NEW or SIGNER_STATE_CORRUPT.
    */
   static async open(dir: string, owner: JournalOwner): Promise<Journal> {
     const db = await openDatabase(dir, false);
@@ -264,7 +267,14 @@ function readOwner(value: Uint8Array | undefined, dir: string): Owned {
   ) {
     throw corrupt(dir, 'whose it is is missing or damaged');
   }
-  return JSON.parse(new TextDecoder().decode(content)) as Owned;
+  const owned = JSON.parse(new TextDecoder().decode(content)) as Owned | { readonly format: number };
+  if (owned.format === stateFormat) return owned as Owned;
+  throw new QuaestorError(
+    'SIGNER_STATE_TOO_NEW',
+    `The signer's memory in ${dir} has format ${owned.format}; this version knows ${stateFormat}. Nothing was changed. Start ` +
+      'the signer with the version that wrote it, or a later one: another memory would forget what was signed.',
+    { found: String(owned.format), supported: String(stateFormat) },
+  );
 }
 
 function applyAll(state: SignedState, payload: Uint8Array, dir: string): void {

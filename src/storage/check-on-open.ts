@@ -18,21 +18,26 @@ import { WriteBatch } from './write-batch.js';
 /** So many blocks are read in full. */
 const blocksChecked = 8;
 
-/** Whether the database holds an identity; it is checked when it does. Throws a StorageError. */
-export async function identified(engine: KeyValueEngine, expected: Identity, dir: string): Promise<boolean> {
+/** The identity in the database, checked; undefined when it is empty. Throws a StorageError. */
+export async function storedIdentity(
+  engine: KeyValueEngine,
+  expected: Identity,
+  dir: string,
+): Promise<Identity | undefined> {
   const key = makeKey((out) => writeKey.meta(out, 'format'));
   const [stored] = await engine.getMany([key]);
   if (stored !== undefined) {
-    checkIdentity(parsed(key, stored, readIdentity), expected, dir);
-    return true;
+    const identity = parsed(key, stored, readIdentity);
+    checkIdentity(identity, expected, dir);
+    return identity;
   }
   const [any] = await engine.range({ from: Uint8Array.of(0), to: Uint8Array.of(0xff), limit: 1 });
   if (any !== undefined) throw corruptEntry(key, 'the identity of the store is missing');
-  return false;
+  return undefined;
 }
 
-/** Writes the identity into an empty database. */
-export async function writeNewIdentity(engine: KeyValueEngine, identity: Identity): Promise<void> {
+/** Writes the identity into a database that is empty or was migrated. */
+export async function recordIdentity(engine: KeyValueEngine, identity: Identity): Promise<void> {
   const batch = new WriteBatch(256);
   writeKey.meta(batch.begin(), 'format');
   writeIdentity(batch.value(), identity);

@@ -16,6 +16,8 @@ export type StorageErrorCode =
   | 'NOT_A_STORE'
   /** The store was written by a later version of the software. */
   | 'FORMAT_TOO_NEW'
+  /** The store has an older format, and is not to be migrated. */
+  | 'FORMAT_TOO_OLD'
   /** What is stored is not what was written. */
   | 'CORRUPT'
   /** The store is a snapshot that was not finished. */

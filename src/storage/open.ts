@@ -1,21 +1,15 @@
 import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { err, ok, QuaestorError, type ChainId, type Result } from '../types/index.js';
-import { checkContents, identified, writeNewIdentity } from './check-on-open.js';
+import { checkContents, recordIdentity, storedIdentity } from './check-on-open.js';
 import type { KeyValueEngine } from './engine.js';
 import { corrupt, StorageError, translate } from './errors.js';
 import { syncFolder } from './folder.js';
 import { HighWater, highWaterName, type WriteWitness } from './high-water.js';
-import {
-  checkIdentity,
-  formatVersion,
-  markerName,
-  readMarker,
-  writeMarker,
-  type Identity,
-} from './identity.js';
+import { checkIdentity, markerName, readMarker, writeMarker, type Identity } from './identity.js';
 import { LevelDbEngine, type EngineMemory } from './leveldb-engine.js';
 import { MemoryEngine, type MemoryDisk } from './memory-engine.js';
+import { currentLayout, migrate, tooOld, type Layout, type MigrationStep } from './migrations.js';
 import { RocksDbEngine } from './rocksdb-engine.js';
 import { OutsideWitness } from './outside-witness.js';
 import { StateInstall } from './state-install.js';
@@ -54,6 +48,12 @@ export interface StoreOptions {
   /** File outside of `dir`, on another disk at best, that remembers how far the store was written: it shows that the
    * folder is an older copy. */
   readonly witnessFile?: string;
+  /** Whether a store of an older format is brought to the one of this software (default), or refused. */
+  readonly migrate?: boolean;
+  /** Version of this software: noted when it gives a store its format. */
+  readonly software?: string;
+  /** Called before each step of a migration. */
+  readonly migrating?: (step: MigrationStep) => void;
 }
 
 export interface MemoryStoreOptions {
@@ -70,10 +70,13 @@ export interface MemoryStoreOptions {
  * Opens the store of a folder, or makes one, and checks what it holds. The folder stays locked against other processes
  * until `close`.
  */
-export function openStore(options: StoreOptions): Promise<Result<Store, StorageError>> {
+export function openStore(
+  options: StoreOptions,
+  layout = currentLayout,
+): Promise<Result<Store, StorageError>> {
   const dir = resolve(options.dir);
   return asResult(dir, async () => {
-    const { db, sequence, highWater } = await openFolder(dir, options);
+    const { db, sequence, highWater } = await openFolder(dir, options, layout);
     return closingOnError({ close: () => closeBoth(db, highWater) }, async () => {
       const { witnessFile } = options;
       const witness = witnessFile === undefined ? undefined : await openWitness(resolve(witnessFile));
@@ -94,7 +97,7 @@ export function openStore(options: StoreOptions): Promise<Result<Store, StorageE
 export function openInstall(options: StoreOptions): Promise<Result<StateInstall, StorageError>> {
   const dir = resolve(options.dir);
   return asResult(dir, async () => {
-    const { db, sequence, highWater } = await openFolder(dir, options);
+    const { db, sequence, highWater } = await openFolder(dir, options, currentLayout);
     return closingOnError({ close: () => closeBoth(db, highWater) }, () =>
       StateInstall.open({
         engine: db,
@@ -124,7 +127,7 @@ async function openWitness(file: string): Promise<HighWater> {
 /** `openInstall` on a disk in memory. */
 export function openMemoryInstall(options: MemoryStoreOptions): Promise<Result<StateInstall, StorageError>> {
   return asResult('memory', async () => {
-    const { db, sequence } = await openMemory(options);
+    const { db, sequence } = await openMemory(options, currentLayout);
     return closingOnError(db, () =>
       StateInstall.open({
         engine: db,
@@ -148,14 +151,10 @@ async function closeBoth(db: KeyValueEngine, highWater: HighWater): Promise<void
 }
 
 /** Opens the database of a folder, or makes one, and checks whose it is and that no write is missing. */
-async function openFolder(dir: string, options: StoreOptions): Promise<OpenedFolder> {
-  const identity: Identity = {
-    format: formatVersion,
-    chainId: options.chainId,
-    validator: options.validator,
-  };
+async function openFolder(dir: string, options: StoreOptions, layout: Layout): Promise<OpenedFolder> {
+  const identity = identityOf(options, layout);
   const marker = await readMarker(dir);
-  if (marker !== undefined) checkIdentity(marker, identity, dir);
+  if (marker !== undefined) checkIdentity(marker, identity, dir, marker.software);
   const engineName = await chooseEngine(dir, options.engine, marker?.engine);
   if (engineName === undefined) {
     if (!options.createIfMissing)
@@ -172,15 +171,18 @@ async function openFolder(dir: string, options: StoreOptions): Promise<OpenedFol
   // Never create where a store should be: an engine that finds no catalogue of its files deletes them as stale.
   const db = await openEngine(engine, join(dir, engine), memory, marker === undefined);
   return closingOnError(db, async () => {
-    if (!(await identified(db, identity, dir))) {
+    const stored = await storedIdentity(db, identity, dir);
+    if (stored === undefined) {
       if (marker !== undefined)
         throw corrupt(`the database in "${join(dir, engine)}" is empty although "${dir}" has a store`, {
           dir,
         });
-      await writeNewIdentity(db, identity);
+      await recordIdentity(db, identity);
     }
     await syncFolder(dir);
-    if (marker === undefined) await writeMarker(dir, { ...identity, engine });
+    const { software } = options;
+    const found = stored ?? identity;
+    if (marker === undefined) await writeMarker(dir, { ...found, engine, software });
     const highWater = await HighWater.open(dir);
     try {
       const sequence = await lastSequence(db);
@@ -190,6 +192,12 @@ async function openFolder(dir: string, options: StoreOptions): Promise<OpenedFol
             `end of the engine's log was lost`,
           { dir, found: String(sequence), acknowledged: String(highWater.found) },
         );
+      if (found.format < layout.format) {
+        if (options.migrate === false) throw tooOld(dir, found.format, layout.format);
+        // First, so that no older software takes up what is half done.
+        await writeMarker(dir, { ...identity, engine, software });
+        await migrate(db, found, layout, options.migrating);
+      }
       return { db, sequence, highWater };
     } catch (error) {
       await highWater.close();
@@ -198,10 +206,18 @@ async function openFolder(dir: string, options: StoreOptions): Promise<OpenedFol
   });
 }
 
+function identityOf({ chainId, validator }: Pick<StoreOptions, 'chainId' | 'validator'>, layout: Layout) {
+  const { format, compatibleSince } = layout;
+  return { format, compatibleSince, chainId, validator } satisfies Identity;
+}
+
 /** Opens a store on a disk in memory. The disk keeps what was synced when the store is closed or crashes. */
-export function createMemoryStore(options: MemoryStoreOptions): Promise<Result<Store, StorageError>> {
+export function createMemoryStore(
+  options: MemoryStoreOptions,
+  layout = currentLayout,
+): Promise<Result<Store, StorageError>> {
   return asResult('memory', async () => {
-    const { db, sequence } = await openMemory(options);
+    const { db, sequence } = await openMemory(options, layout);
     const memory = { ...defaultStoreMemory, ...options.memory };
     return closingOnError(db, () =>
       assemble({
@@ -217,12 +233,16 @@ export function createMemoryStore(options: MemoryStoreOptions): Promise<Result<S
   });
 }
 
-async function openMemory(options: MemoryStoreOptions): Promise<Omit<OpenedFolder, 'highWater'>> {
-  const { chainId, validator } = options;
-  const identity: Identity = { format: formatVersion, chainId, validator };
+async function openMemory(
+  options: MemoryStoreOptions,
+  layout: Layout,
+): Promise<Omit<OpenedFolder, 'highWater'>> {
+  const identity = identityOf(options, layout);
   const db = new MemoryEngine(options.disk);
   return closingOnError(db, async () => {
-    if (!(await identified(db, identity, 'memory'))) await writeNewIdentity(db, identity);
+    const stored = await storedIdentity(db, identity, 'memory');
+    if (stored === undefined) await recordIdentity(db, identity);
+    else if (stored.format < layout.format) await migrate(db, stored, layout, undefined);
     return { db, sequence: await lastSequence(db) };
   });
 }

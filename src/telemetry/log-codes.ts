@@ -101,6 +101,11 @@ export const logCodes = {
     meaning: 'No state could be copied, for the reason in the line; the node fetches blocks instead.',
   },
   SYNC_STALLED: { level: 'warn', meaning: 'No validator delivers the blocks that are missing.' },
+  STORE_MIGRATED: {
+    level: 'warn',
+    meaning:
+      'The store of an older version is brought to the format of this one: older software refuses it from now on.',
+  },
   PEER_CONNECTED: { level: 'info', meaning: 'The stream to a validator is open.' },
   PEER_DISCONNECTED: {
     level: 'warn',

@@ -210,4 +210,18 @@ describe('the memory of a signer', () => {
     await db.close();
     await place.start();
   });
+
+  it('that later software wrote is refused as that, and not taken for damaged', async () => {
+    await place.init();
+    const db = new ClassicLevel<string, Uint8Array>(place.config.stateDir, { valueEncoding: 'view' });
+    const owner = (await db.get('owner'))!;
+    const later = Buffer.from(Buffer.from(owner.subarray(32)).toString().replace('"format":1', '"format":2'));
+    await db.put('owner', Buffer.concat([sha256(later), later]));
+    await db.close();
+    expect(await failure(place.start())).toBe('SIGNER_STATE_TOO_NEW');
+    await db.open();
+    await db.put('owner', owner);
+    await db.close();
+    await place.start();
+  });
 });

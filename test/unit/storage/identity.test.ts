@@ -97,16 +97,6 @@ describe('a data folder', () => {
     await store.close();
   });
 
-  it('of a later version is refused', async () => {
-    await make();
-    const path = join(dir, 'QUAESTOR-STORE');
-    await writeFile(path, (await readFile(path, 'utf8')).replace('format: 1', 'format: 2'));
-    expect(await refusal()).toMatchObject({
-      code: 'FORMAT_TOO_NEW',
-      details: { found: '2', supported: '1' },
-    });
-  });
-
   it('whose text file was spoilt is refused', async () => {
     await make();
     await writeFile(join(dir, 'QUAESTOR-STORE'), 'engine: leveldb\n');
