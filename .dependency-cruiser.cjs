@@ -7,6 +7,7 @@ const layers = [
   'api',
   'client',
   'payments',
+  'segments',
   'sync',
   'network',
   'mempool',
@@ -18,6 +19,7 @@ const layers = [
   'crypto',
   'codec',
   'telemetry',
+  'objects',
   'types',
 ];
 const pure = '^src/(consensus|ledger|mempool|codec|verify|types)/';

@@ -40,6 +40,20 @@ export const bounds = {
   maxProposalBytes: 40 * 1024,
   /** ValidatorSetChanges as a file: far more than any network has. */
   maxValidatorSetChangesBytes: 64 * 1024 * 1024,
+  /** A SealedBlock: envelopes of `maxBlockBytes`, results, header and certificate. */
+  maxSealedBlockBytes: 10 * 1024 * 1024,
+  /** Most blocks of a segment. */
+  maxSegmentBlocks: 65_536,
+  /** A frame of a segment, compressed or not: a SealedBlock and what was gathered before it. */
+  maxFrameBytes: 12 * 1024 * 1024,
+  /** A SegmentIndex: `maxSegmentBlocks` frames of at most 55 bytes. */
+  maxSegmentIndexBytes: 4 * 1024 * 1024,
+  /** A whole segment. */
+  maxSegmentBytes: 1024 * 1024 * 1024,
+  /** Most segments of a manifest. */
+  maxSegments: 250_000,
+  /** A SegmentManifest: `maxSegments` entries of below 220 bytes, and the changes of the validator set. */
+  maxSegmentManifestBytes: 128 * 1024 * 1024,
   /** `maxEvidence` pieces, and the changes of the validator set. */
   maxEvidenceBundleBytes: 65 * 1024 * 1024,
   /** A genesis with some hundred thousand accounts. */

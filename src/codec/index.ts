@@ -35,6 +35,14 @@ export {
   encodeValidatorSetChanges,
 } from './proof.js';
 export {
+  decodeSealedBlock,
+  decodeSegmentIndex,
+  decodeSegmentManifest,
+  encodeSealedBlock,
+  encodeSegmentIndex,
+  encodeSegmentManifest,
+} from './segment.js';
+export {
   decodeAccount,
   decodeAppliedBlock,
   decodeAsset,

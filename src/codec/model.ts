@@ -236,6 +236,69 @@ export interface ValidatorSetChanges {
   readonly changes: readonly ValidatorSetChange[];
 }
 
+// ---- ledger/v1/segment.proto ----
+
+/** A final block as a segment has it. */
+export interface SealedBlock {
+  /** Canonical BlockHeader. */
+  readonly header: Uint8Array;
+  readonly certificate: CommitCertificate;
+  /** Canonical TransactionEnvelopes in order. */
+  readonly envelopes: readonly Uint8Array[];
+  /** Canonical TransactionResults in order. */
+  readonly results: readonly Uint8Array[];
+}
+/** Blocks that are compressed together. */
+export interface SegmentFrame {
+  readonly blocks: number;
+  /** Bytes in the file. */
+  readonly compressedBytes: number;
+  /** Bytes when they are decompressed. */
+  readonly bytes: number;
+  /** SHA-256 of the bytes in the file. */
+  readonly hash: Hash;
+}
+/** What stands at the end of a segment. */
+export interface SegmentIndex {
+  readonly version: 1;
+  readonly chainId: ChainId;
+  readonly firstHeight: Height;
+  readonly lastHeight: Height;
+  /** Digest of the block below the first one. */
+  readonly previousDigest: Digest;
+  readonly lastDigest: Digest;
+  /** In the order of the file. */
+  readonly frames: readonly SegmentFrame[];
+}
+/** What a manifest says of one segment. */
+export interface SegmentEntry {
+  readonly firstHeight: Height;
+  readonly lastHeight: Height;
+  /** Digest of the block below the first one. */
+  readonly previousDigest: Digest;
+  readonly firstDigest: Digest;
+  readonly lastDigest: Digest;
+  /** SHA-256 of the whole file. */
+  readonly contentHash: Hash;
+  /** Of the file. */
+  readonly bytes: number;
+  /** Of the SegmentIndex in it. */
+  readonly indexBytes: number;
+  /** SHA-256 of the SegmentIndex. */
+  readonly indexHash: Hash;
+}
+/** The segments that a node has sealed. */
+export interface SegmentManifest {
+  readonly version: 1;
+  readonly chainId: ChainId;
+  /** Id of the node that writes it. */
+  readonly writer: string;
+  /** In order of height, each linked to the one before. */
+  readonly segments: readonly SegmentEntry[];
+  /** From the genesis on. */
+  readonly setChanges: readonly ValidatorSetChange[];
+}
+
 // ---- ledger/v1/state.proto ----
 
 export type Role = 'registrar' | 'assetAdmin';

@@ -13,7 +13,9 @@ const protoDir = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'prot
 /** All messages of the ledger and the peer protocol. */
 export const protoRoot = new protobuf.Root();
 protoRoot.resolvePath = (_origin, target) => join(protoDir, target);
-protoRoot.loadSync(['transaction', 'block', 'state'].map((name) => `quaestor/ledger/v1/${name}.proto`));
+protoRoot.loadSync(
+  ['transaction', 'block', 'state', 'segment'].map((name) => `quaestor/ledger/v1/${name}.proto`),
+);
 protoRoot.loadSync('quaestor/peer/v1/consensus.proto');
 protoRoot.loadSync('quaestor/signer/v1/signer_service.proto');
 

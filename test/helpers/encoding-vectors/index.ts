@@ -6,6 +6,7 @@ import { toHex } from '../../../src/types/index.js';
 import { buildVectorChain } from './chain.js';
 import { buildProofs } from './proofs.js';
 import { VectorRecorder } from './recorder.js';
+import { addSegments } from './segments.js';
 import { refusedVectors } from './refused.js';
 import type { EncodingVectors } from './types.js';
 import { buildVotes } from './votes.js';
@@ -18,6 +19,7 @@ export async function buildEncodingVectors(): Promise<EncodingVectors> {
   const chain = await buildVectorChain(recorder);
   const votes = buildVotes(recorder, chain);
   const cases = await buildProofs(recorder, chain, votes);
+  addSegments(recorder, chain, votes);
   return {
     'canonical.json': recorder.canonical,
     'hashes.json': recorder.hashes,

@@ -4,6 +4,7 @@ import * as codec from '../../../src/codec/index.js';
 import type { CodecError } from '../../../src/codec/index.js';
 import type { Result } from '../../../src/types/index.js';
 import * as arbitraries from '../../helpers/model-arbitraries.js';
+import * as segments from '../../helpers/segment-arbitraries.js';
 
 export interface MessageCase {
   readonly name: string;
@@ -68,6 +69,19 @@ export const messages: readonly MessageCase[] = [
     codec.encodeValidatorSetChanges,
     codec.decodeValidatorSetChanges,
     arbitraries.validatorSetChanges,
+  ),
+  messageCase(ledger('SealedBlock'), codec.encodeSealedBlock, codec.decodeSealedBlock, segments.sealedBlock),
+  messageCase(
+    ledger('SegmentIndex'),
+    codec.encodeSegmentIndex,
+    codec.decodeSegmentIndex,
+    segments.segmentIndex,
+  ),
+  messageCase(
+    ledger('SegmentManifest'),
+    codec.encodeSegmentManifest,
+    codec.decodeSegmentManifest,
+    segments.segmentManifest,
   ),
   messageCase(ledger('Member'), codec.encodeMember, codec.decodeMember, arbitraries.member),
   messageCase(ledger('Account'), codec.encodeAccount, codec.decodeAccount, arbitraries.account),
