@@ -34,6 +34,13 @@ export function sha256Into(message: Uint8Array, output: Uint8Array): void {
   backend(message, output);
 }
 
+/** Writes SHA-256 of a message, 32 bytes, at an offset of an output. */
+export function sha256To(message: Uint8Array, output: Uint8Array, offset: number): void {
+  // A message on V8's heap is joined like others: see there.
+  backend(message.length <= maxJoinedBytes ? join([message]) : message, digest);
+  for (let index = 0; index < 32; index++) output[offset + index] = digest[index] ?? 0;
+}
+
 function join(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

@@ -25,6 +25,8 @@ import { WriteBatch } from './write-batch.js';
 
 /** Memory for nodes of the tree that grows. */
 const treeBytes = 16 * 1024 * 1024;
+/** About what an entry takes in a batch beside its key and value: keys, checksums, its part of the tree. */
+const batchBytesPerEntry = 160;
 /** The state is copied in so many parts side by side, by the first half-byte of the path. */
 const stateSegments = 16;
 
@@ -44,13 +46,18 @@ export class StateInstall {
   #segments: StateSegment[] = freshSegments();
   #entries = 0;
   #bytes = 0;
+  /** The chunk that was put last is with the writer. */
   #last: Promise<unknown> = Promise.resolve();
+  /** All that is with the writer is durable. */
+  #written: Promise<unknown> = Promise.resolve();
   #finished = false;
 
   private constructor(parts: InstallParts) {
     this.#parts = parts;
     this.#reader = {
       readNodes: async (keys) => {
+        // What the tree does not hold any more may be on its way.
+        await this.#written;
         const engineKeys = keys.map((key) => makeKey((out) => writeKey.treeNode(out, key)));
         const found = await parts.engine.getMany(engineKeys);
         return found.map((value, index) => value && checked(engineKeys[index] ?? value, value));
@@ -96,11 +103,13 @@ export class StateInstall {
     await this.#parts.writer.submit(batch, () => undefined);
   }
 
-  /** Stores a chunk that begins where its segment was; resolves when it is durable. */
-  put(segment: number, chunk: InstallChunk): Promise<void> {
-    const result = this.#last.then(() => this.#put(segment, chunk));
-    this.#last = result.catch(() => undefined);
-    return result;
+  /** Stores a chunk that begins where its segment was; resolves when it is durable. Calls need not wait for each other,
+   * but for those of one segment. */
+  async put(segment: number, chunk: InstallChunk): Promise<void> {
+    const prepared = this.#last.then(() => this.#put(segment, chunk));
+    this.#last = prepared.catch(() => undefined);
+    const { durable } = await prepared;
+    await durable;
   }
 
   /** Makes it a store whose head is the target. Nothing may be missing. */
@@ -149,6 +158,7 @@ export class StateInstall {
   /** Waits for what is being written, then closes. */
   async close(): Promise<void> {
     await this.#last;
+    await this.#written;
     await this.#parts.writer.close();
     try {
       await this.#parts.engine.close();
@@ -157,7 +167,11 @@ export class StateInstall {
     }
   }
 
-  async #put(index: number, { entries, to }: InstallChunk): Promise<void> {
+  /** Gives a chunk to the writer. The writer keeps the order, so what a batch says of progress is true when it is durable. */
+  async #put(
+    index: number,
+    { entries, to, proven }: InstallChunk,
+  ): Promise<{ readonly durable: Promise<void> }> {
     const target = this.#target;
     const segment = this.#segments[index];
     invariant(
@@ -170,18 +184,18 @@ export class StateInstall {
       'a chunk lies within what its segment lacks',
     );
     const { height } = target;
-    const update = await this.#tree.addLeaves(this.#reader, height, this.#entries === 0, entries);
-    const batch = new WriteBatch(256 * 1024);
-    let bytes = this.#bytes;
-    for (const { key, value, path } of entries) {
-      putPath(batch, key, path);
+    const update = await this.#tree.addRange(this.#reader, height, this.#entries === 0, proven);
+    let bytes = 0;
+    for (const { key, value } of entries) bytes += key.length + value.length;
+    const batch = new WriteBatch(3 * bytes + batchBytesPerEntry * (entries.length + 1));
+    for (const [position, { key, value }] of entries.entries()) {
+      putPath(batch, key, proven.leaves.path(position));
       writeKey.latest(batch.begin(), key);
       batch.value().u48(height).u8(1).bytes(value);
       batch.end();
       writeKey.version(batch.begin(), key, height);
       batch.value().u8(1).bytes(value);
       batch.end();
-      bytes += key.length + value.length;
     }
     // The first chunk makes the root, even if it has no leaf.
     for (const { key, value } of update.nodes) {
@@ -189,15 +203,16 @@ export class StateInstall {
       batch.value().bytes(value);
       batch.end();
     }
-    const segments = this.#segments.map((other, position) =>
+    this.#segments = this.#segments.map((other, position) =>
       position === index ? { until, next: equalBytes(to, until) ? undefined : successorPath(to) } : other,
     );
-    this.#putProgress(batch, segments, this.#entries + entries.length, bytes);
-    await this.#parts.writer.submit(batch, () => undefined);
-    this.#tree.committed(update);
-    this.#segments = segments;
     this.#entries += entries.length;
-    this.#bytes = bytes;
+    this.#bytes += bytes;
+    this.#putProgress(batch, this.#segments, this.#entries, this.#bytes);
+    const durable = this.#parts.writer.submit(batch, () => undefined);
+    this.#tree.committed(update);
+    this.#written = durable.catch(() => undefined);
+    return { durable };
   }
 
   #putProgress(batch: WriteBatch, segments: readonly StateSegment[], entries: number, bytes: number): void {

@@ -2,6 +2,7 @@
  * The border of the storage layer. One store belongs to one validator of one chain and to one process.
  */
 import type { CommitCertificate } from '../codec/model.js';
+import type { ProvenRange, StateEntry } from '../crypto/index.js';
 import type { ChainId, Digest, Hash, Height, StateKey, TxId } from '../types/index.js';
 
 export type StorageEngine = 'rocksdb' | 'leveldb';
@@ -93,13 +94,9 @@ export interface StateSegment {
 /** A checked chunk. */
 export interface InstallChunk {
   /** In ascending order of their paths. */
-  readonly entries: readonly {
-    readonly key: StateKey;
-    readonly value: Uint8Array;
-    readonly path: Uint8Array;
-    /** SHA-256 of the value. */
-    readonly valueHash: Uint8Array;
-  }[];
+  readonly entries: readonly StateEntry[];
+  /** The same, as they were proven. */
+  readonly proven: ProvenRange;
   /** Last path that it covers. */
   readonly to: Uint8Array;
 }

@@ -1,4 +1,4 @@
-import { sha256, stateKeyPath, verifyStateRange, type RangeProof } from '../crypto/index.js';
+import { verifyStateRange, type RangeProof } from '../crypto/index.js';
 import type { Result } from '../types/index.js';
 import { compareBytes, err, ok } from '../types/index.js';
 import type { InstallChunk, StateChunk } from '../storage/types.js';
@@ -18,14 +18,9 @@ export function verifyChunk(
 ): Result<InstallChunk, string> {
   const { root, from, until } = request;
   if (compareBytes(to, from) < 0 || compareBytes(to, until) > 0) return err('it covers another range');
-  const leaves = entries.map(({ key, value }) => ({
-    key,
-    value,
-    path: stateKeyPath(key),
-    valueHash: sha256(value),
-  }));
-  if (!verifyStateRange(root, { from, to }, leaves, proof)) {
+  const proven = verifyStateRange(root, { from, to }, entries, proof);
+  if (proven === undefined) {
     return err('it is not what the certified state has in this range');
   }
-  return ok({ entries: leaves, to });
+  return ok({ entries, proven, to });
 }

@@ -4,20 +4,15 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { installNativeSha256 } from '../../src/crypto/native/index.js';
-import { StateTree } from '../../src/crypto/index.js';
-import type { FetchedBlock, FetchedState } from '../../src/network/index.js';
-import { serveBlocks, serveState } from '../../src/node/serve-peers.js';
+import type { FetchedBlock } from '../../src/network/index.js';
+import { serveBlocks } from '../../src/node/serve-peers.js';
 import { openStore, type StoreOptions } from '../../src/storage/index.js';
 import type { Height } from '../../src/types/index.js';
 
-type Order =
-  | { readonly kind: 'blocks'; readonly fromHeight: Height; readonly maxBlocks: number }
-  | {
-      readonly kind: 'state';
-      readonly height: Height;
-      readonly from: Uint8Array;
-      readonly until: Uint8Array;
-    };
+interface Order {
+  readonly fromHeight: Height;
+  readonly maxBlocks: number;
+}
 
 interface Request {
   readonly id: number;
@@ -29,7 +24,7 @@ interface Request {
 interface Answer {
   readonly id: number;
   /** Undefined: the stream has ended. */
-  readonly item?: FetchedBlock | FetchedState;
+  readonly item?: FetchedBlock;
 }
 
 const itemsOnTheWay = 4;
@@ -45,14 +40,6 @@ export class CatchUpPeer {
     this.#worker.on('message', (answer: Answer) => this.#streams.get(answer.id)?.(answer));
   }
 
-  fetchBlocks(fromHeight: Height, maxBlocks: number): AsyncGenerator<FetchedBlock> {
-    return this.#stream<FetchedBlock>({ kind: 'blocks', fromHeight, maxBlocks });
-  }
-
-  fetchState(height: Height, from: Uint8Array, until: Uint8Array): AsyncGenerator<FetchedState> {
-    return this.#stream<FetchedState>({ kind: 'state', height, from, until });
-  }
-
   async close(): Promise<void> {
     const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
     this.#send({ id: 0, close: true });
@@ -63,7 +50,7 @@ export class CatchUpPeer {
     this.#worker.postMessage(request);
   }
 
-  async *#stream<Item extends FetchedBlock | FetchedState>(order: Order): AsyncGenerator<Item> {
+  async *fetchBlocks(fromHeight: Height, maxBlocks: number): AsyncGenerator<FetchedBlock> {
     const id = ++this.#lastId;
     const waiting: Answer[] = [];
     let wake = (): void => undefined;
@@ -71,7 +58,7 @@ export class CatchUpPeer {
       waiting.push(answer);
       wake();
     });
-    this.#send({ id, order });
+    this.#send({ id, order: { fromHeight, maxBlocks } });
     try {
       for (;;) {
         const next = waiting.shift();
@@ -79,7 +66,7 @@ export class CatchUpPeer {
         else if (next.item === undefined) return;
         else {
           this.#send({ id });
-          yield next.item as Item;
+          yield next.item;
         }
       }
     } finally {
@@ -93,12 +80,7 @@ async function serve(options: StoreOptions): Promise<void> {
   const opened = await openStore(options);
   if (!opened.ok) throw opened.error;
   const store = opened.value;
-  const tree = new StateTree({ maxBytes: 64 * 1024 * 1024 });
   const more = new Map<number, () => void>();
-  const streamOf = (order: Order): AsyncGenerator<FetchedBlock | FetchedState> =>
-    order.kind === 'blocks'
-      ? serveBlocks(store, order.fromHeight, order.maxBlocks)
-      : serveState(store, tree, order.height, order);
   const run = async (id: number, order: Order): Promise<void> => {
     let credit = itemsOnTheWay;
     let wake = (): void => undefined;
@@ -106,7 +88,7 @@ async function serve(options: StoreOptions): Promise<void> {
       credit++;
       wake();
     });
-    for await (const item of streamOf(order)) {
+    for await (const item of serveBlocks(store, order.fromHeight, order.maxBlocks)) {
       while (credit === 0) await new Promise<void>((resolve) => (wake = resolve));
       credit--;
       parentPort?.postMessage({ id, item } satisfies Answer);

@@ -1,21 +1,21 @@
 /**
  * How long a replica that was away needs, against the floor: reading and verifying the same blocks with nothing else
- * running (certificate, hashes, and what clients signed; it executes nothing and writes nothing), or reading, copying and
- * hashing the bytes of the state. Another thread serves, as another machine would.
+ * running (certificate, hashes, and what clients signed; it executes nothing and writes nothing). Another thread serves, as
+ * another machine would. For copies of a state see state-copy.ts.
  * node .ci/run-ts.mjs test/bench/catch-up.ts [blocks] [transactions a block] [accounts]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValidatorSet } from '../../src/codec/index.js';
-import { sha256, stateKeyPath, validatorSetHash } from '../../src/crypto/index.js';
+import { validatorSetHash } from '../../src/crypto/index.js';
 import { createVerifierPool, installNativeSha256 } from '../../src/crypto/native/index.js';
 import { decodeTransaction, genesisChainId } from '../../src/ledger/index.js';
 import { systemClock } from '../../src/node/clock.js';
 import { createReplicaOn } from '../../src/node/replica.js';
 import { serveBlocks } from '../../src/node/serve-peers.js';
-import { openInstall, openStore, targetOf, type Store } from '../../src/storage/index.js';
-import { copyState, verifyBlock } from '../../src/sync/index.js';
+import { openStore, type Store } from '../../src/storage/index.js';
+import { verifyBlock } from '../../src/sync/index.js';
 import { asHeight, asValidatorIndex, asView } from '../../src/types/index.js';
 import { patientSettings, silentObserver } from '../helpers/driver-net.js';
 import { ExecutedChain } from '../helpers/executed-chain.js';
@@ -74,17 +74,6 @@ const read = async (clients: boolean): Promise<void> => {
 const certificates = await seconds(() => read(false));
 const floor = await seconds(() => read(true));
 
-let stateBytes = 0;
-const reference = await seconds(async () => {
-  const all = await full.stateRange({ prefix: '', height: asHeight(blocks), limit: 10_000_000 });
-  for (const { key, value } of all) {
-    stateBytes += key.length + value.length;
-    stateKeyPath(key);
-    sha256(Uint8Array.from(value));
-  }
-});
-const header = await full.header(asHeight(blocks));
-if (header === undefined) throw new Error('the last block is there');
 await full.close();
 const peer = new CatchUpPeer(place('full'));
 
@@ -129,33 +118,11 @@ const caughtUp = await seconds(async () => {
 if (halts.length > 0) throw new Error(halts.join('\n'));
 await driver.stop();
 
-const opened = await openInstall(place('copy'));
-if (!opened.ok) throw opened.error;
-const install = opened.value;
-const copied = await seconds(async () => {
-  await install.begin(targetOf(header));
-  const source = {
-    fetchState: (
-      _peer: number,
-      { height, from, until }: { height: typeof header.height; from: Uint8Array; until: Uint8Array },
-    ) => peer.fetchState(height, from, until),
-  };
-  const end = await copyState({
-    sink: install,
-    source,
-    peers: [0, 1, 2].map(asValidatorIndex),
-    clock: systemClock,
-  });
-  if (end !== 'complete') throw new Error(end);
-  await install.finish({ log: [], evidence: [], headers: [] });
-});
 const times = (value: number, of: number): string =>
   `${value.toFixed(2)} s (${(value / of).toFixed(2)} times)`;
 process.stdout.write(
   `leveldb, ${blocks} blocks of ${perBlock}, ${accounts} accounts: reading and verifying ${floor.toFixed(2)} s ` +
-    `(certificates and hashes alone ${certificates.toFixed(2)} s), catching up ${times(caughtUp, floor)}\n` +
-    `state of ${stateBytes} bytes: reading, copying and hashing ${reference.toFixed(2)} s, ` +
-    `copying with proofs ${times(copied, reference)}\n`,
+    `(certificates and hashes alone ${certificates.toFixed(2)} s), catching up ${times(caughtUp, floor)}\n`,
 );
-await Promise.all([peer.close(), behind.close(), install.close(), verifier.close()]);
+await Promise.all([peer.close(), behind.close(), verifier.close()]);
 await rm(dir, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import type { Changes } from './changes.js';
 import { isStoredDepth, levelsPerNode, nothing, type NodeArena, type Ref } from './node-arena.js';
 import { maxNodeKeyBytes, writeNodeKey } from './node-key.js';
 import { PackedBytes, PackedEntries } from './packed-entries.js';
+import type { ProvenRange } from './range.js';
 import { writeNode } from './stored-node.js';
 
 const hashBytes = 32;
@@ -14,6 +15,8 @@ export class ChangeApplication {
   readonly #changes: Changes;
   readonly #version: number;
   readonly #time: number;
+  /** Has the hashes of subtrees that the changes make where nothing was. */
+  readonly #proven: ProvenRange | undefined;
   /** New nodes and leaves. */
   readonly created: Ref[] = [];
   /** Nodes and leaves of the base that the new version does not have. */
@@ -22,16 +25,23 @@ export class ChangeApplication {
   /** Keys of stored nodes that are no longer used. */
   readonly stale = new PackedBytes();
 
-  constructor(arena: NodeArena, changes: Changes, version: number, time: number) {
+  constructor(
+    arena: NodeArena,
+    changes: Changes,
+    version: number,
+    time: number,
+    proven: ProvenRange | undefined,
+  ) {
     this.#arena = arena;
     this.#changes = changes;
     this.#version = version;
     this.#time = time;
+    this.#proven = proven;
   }
 
   /** The root of the new version, which is stored even if nothing changed. */
   applyToRoot(base: number | undefined, root: Ref): Ref {
-    let next = this.#apply(root, 0, 0, this.#changes.count);
+    let next = this.#apply(root, 0, 0, this.#changes.count, this.#proven?.root ?? nothing);
     if (next === root && root > 0) {
       // Nodes do not change, and what is stored for this version differs.
       next = this.#arena.addInner(this.#arena.left(root), this.#arena.right(root));
@@ -42,9 +52,12 @@ export class ChangeApplication {
     return next;
   }
 
-  /** Applies the changes from `start` up to `end`, which are below a subtree at a depth of so many bits. */
-  #apply(ref: Ref, depth: number, start: number, end: number): Ref {
+  /** Applies the changes from `start` up to `end`, which are below a subtree at a depth of so many bits; `known` is the
+   * subtree there of what was proven, if that is an inner node. */
+  #apply(ref: Ref, depth: number, start: number, end: number, known: Ref): Ref {
     if (start === end) return ref;
+    const proven = this.#proven;
+    if (ref === nothing && proven?.isWithin(known) === true) return this.#adopt(proven, known, depth, start);
     if (ref <= 0 && end - start === 1) {
       const isOwn = ref !== nothing && this.#hasPath(ref, start);
       if (this.#changes.isRemoval(start)) {
@@ -69,8 +82,8 @@ export class ChangeApplication {
       if (((this.#arena.leafByte(ref, depth >>> 3) >>> (7 - (depth & 7))) & 1) === 1) oldRight = ref;
       else oldLeft = ref;
     }
-    const left = this.#apply(oldLeft, depth + 1, start, middle);
-    const right = this.#apply(oldRight, depth + 1, middle, end);
+    const left = this.#apply(oldLeft, depth + 1, start, middle, proven?.below(known, 'left') ?? nothing);
+    const right = this.#apply(oldRight, depth + 1, middle, end, proven?.below(known, 'right') ?? nothing);
     if (ref > 0) {
       if (left === oldLeft && right === oldRight) return ref;
       this.replaced.push(ref);
@@ -84,8 +97,29 @@ export class ChangeApplication {
     return next;
   }
 
+  /** Takes over a subtree of what was proven, whose first leaf has an index. */
+  #adopt(proven: ProvenRange, known: Ref, depth: number, start: number): Ref {
+    let index = start;
+    const take = (ref: Ref, at: number): Ref => {
+      if (ref === nothing) return nothing;
+      if (ref < 0) return this.#addLeaf(index++);
+      const first = index;
+      const left = take(proven.arena.left(ref), at + 1);
+      const right = take(proven.arena.right(ref), at + 1);
+      const taken = this.#arena.addCopy(left, right, proven.arena, ref);
+      this.created.push(taken);
+      if (isStoredDepth(at)) this.#store(taken, nothing, undefined, first, at);
+      return taken;
+    };
+    return take(known, depth);
+  }
+
   #addLeaf(index: number): Ref {
-    const leaf = this.#arena.addLeaf(this.#changes.bytes, index * leafBytes);
+    const proven = this.#proven;
+    const leaf =
+      proven === undefined
+        ? this.#arena.addLeaf(this.#changes.bytes, index * leafBytes)
+        : this.#arena.addLeafCopy(proven.arena, proven.leaf(index));
     this.created.push(leaf);
     return leaf;
   }

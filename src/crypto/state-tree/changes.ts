@@ -1,8 +1,8 @@
 import type { StateKey } from '../../types/index.js';
 import { compareBytes } from '../../types/index.js';
-import { sha256 } from '../sha256.js';
-import { stateKeyPath } from './hashing.js';
-import type { LeafOfState } from './types.js';
+import { sha256, sha256To } from '../sha256.js';
+import { stateKeyPath, writeStateKeyPath } from './hashing.js';
+import type { StateEntry } from './types.js';
 
 const hashBytes = 32;
 const leafBytes = 64;
@@ -20,12 +20,19 @@ export class Changes {
     this.#removed = new Uint8Array(count);
   }
 
-  /** Leaves to be there, in ascending order of their paths. */
-  static ofLeaves(leaves: readonly LeafOfState[]): Changes {
-    const changes = new Changes(leaves.length);
-    leaves.forEach(({ path, valueHash }, index) => {
-      changes.bytes.set(path, index * leafBytes);
-      changes.bytes.set(valueHash, index * leafBytes + hashBytes);
+  /** Places to be looked at, in ascending order; what they have is left open. */
+  static ofPaths(paths: readonly Uint8Array[]): Changes {
+    const changes = new Changes(paths.length);
+    paths.forEach((path, index) => changes.bytes.set(path, index * leafBytes));
+    return changes;
+  }
+
+  /** Entries to be there, in ascending order of their paths. */
+  static ofEntries(entries: readonly StateEntry[]): Changes {
+    const changes = new Changes(entries.length);
+    entries.forEach(({ key, value }, index) => {
+      writeStateKeyPath(key, changes.bytes, index * leafBytes);
+      sha256To(value, changes.bytes, index * leafBytes + hashBytes);
     });
     return changes;
   }
@@ -49,6 +56,11 @@ export class Changes {
       else changes.bytes.set(sha256(value), index * leafBytes + hashBytes);
     });
     return changes;
+  }
+
+  /** A view of the path of a change. */
+  path(index: number): Uint8Array {
+    return this.bytes.subarray(index * leafBytes, index * leafBytes + hashBytes);
   }
 
   isRemoval(index: number): boolean {

@@ -36,17 +36,17 @@ const innerPrefix = 1;
  * Inner nodes at depths that are multiples of four are those that are stored. Only they can be without their children.
  */
 export class NodeArena {
-  #left = new Int32Array(initialNodes);
-  #right = new Int32Array(initialNodes);
-  #hashes = new Int32Array(initialNodes * hashWords);
-  #hashBytes = new Uint8Array(this.#hashes.buffer);
+  #left: Int32Array;
+  #right: Int32Array;
+  #hashes: Int32Array;
+  #hashBytes: Uint8Array;
   /** Of stored nodes: the version that made it, how its stored form is to be read (age and mask, see markStored), and
    * when it was used last. */
-  #versions = new Float64Array(initialNodes);
-  #forms = new Uint32Array(initialNodes);
-  #used = new Uint32Array(initialNodes);
-  #leaves = new Int32Array(initialNodes * leafWords);
-  #leafBytes = new Uint8Array(this.#leaves.buffer);
+  #versions: Float64Array;
+  #forms: Uint32Array;
+  #used: Uint32Array;
+  #leaves: Int32Array;
+  #leafBytes: Uint8Array;
   /** Numbers that were never used begin here. 0 means nothing. */
   #innerEnd = 1;
   #leafEnd = 1;
@@ -55,6 +55,19 @@ export class NodeArena {
   #freeLeaf = 0;
   #innerCount = 0;
   #leafCount = 0;
+
+  /** Starts with room for so many inner nodes and leaves; it grows when that is too little. */
+  constructor(room = initialNodes) {
+    this.#left = new Int32Array(room);
+    this.#right = new Int32Array(room);
+    this.#hashes = new Int32Array(room * hashWords);
+    this.#hashBytes = new Uint8Array(this.#hashes.buffer);
+    this.#versions = new Float64Array(room);
+    this.#forms = new Uint32Array(room);
+    this.#used = new Uint32Array(room);
+    this.#leaves = new Int32Array(room * leafWords);
+    this.#leafBytes = new Uint8Array(this.#leaves.buffer);
+  }
 
   /** Memory of the nodes in use, in bytes. */
   get usedBytes(): number {
@@ -72,6 +85,24 @@ export class NodeArena {
     sha256Into(inputBytes, outputBytes);
     this.#hashes.set(outputWords, node * hashWords);
     return node;
+  }
+
+  /** An inner node over two subtrees with the hash of a node of another arena, which is over the same leaves. */
+  addCopy(left: Ref, right: Ref, from: NodeArena, ref: Ref): Ref {
+    const node = this.#takeInner();
+    this.#left[node] = left;
+    this.#right[node] = right;
+    for (let index = 0; index < hashWords; index++)
+      this.#hashes[node * hashWords + index] = from.#hashes[ref * hashWords + index] ?? 0;
+    return node;
+  }
+
+  /** A leaf of another arena. */
+  addLeafCopy(from: NodeArena, ref: Ref): Ref {
+    const leaf = this.#takeLeaf();
+    for (let index = 0; index < leafWords; index++)
+      this.#leaves[leaf * leafWords + index] = from.#leaves[-ref * leafWords + index] ?? 0;
+    return -leaf;
   }
 
   /** A stored node without its children, from its hash: 32 bytes at an offset. */

@@ -3,10 +3,11 @@
  * of the range and what is right of it is given as the hashes of the largest subtrees that lie outside.
  */
 import { compareBytes, equalBytes, invariant } from '../../types/index.js';
-import { sha256, sha256Pair } from '../sha256.js';
+import { Changes } from './changes.js';
+import { combine } from './combine.js';
 import { emptySubtreeHash } from './hashing.js';
-import { nothing as noSubtree, type NodeArena, type Ref } from './node-arena.js';
-import type { LeafOfState } from './types.js';
+import { NodeArena, nothing as noSubtree, type Ref } from './node-arena.js';
+import type { StateEntry } from './types.js';
 
 /**
  * What proves a range of paths `from` … `to`, both included. For each bit of `from` that is 1, from the first on, `left`
@@ -23,8 +24,6 @@ const hashBytes = 32;
 const leafBytes = 64;
 const pathBits = 256;
 const nothing = new Uint8Array(0);
-const leafPrefix = Uint8Array.of(0);
-const nodePrefix = 1;
 
 /**
  * Walks down along a bound and notes what lies beyond it: on the side of bit 0 (`left`), or of bit 1 (`right`). The nodes
@@ -75,41 +74,75 @@ function itemOf(arena: NodeArena, ref: Ref): Uint8Array {
   return item;
 }
 
-/** What a subtree holds, and its hash. */
-interface Part {
-  readonly kind: 'empty' | 'leaf' | 'many';
-  readonly hash: Uint8Array;
+/** Version of the nodes in a proven range that hold something from outside of it. */
+const mixed = 1;
+
+/** The leaves of a range that was proven, with the hashes of everything above them. */
+export class ProvenRange {
+  readonly leaves: Changes;
+  readonly arena: NodeArena;
+  readonly root: Ref;
+
+  constructor(leaves: Changes, arena: NodeArena, root: Ref) {
+    this.leaves = leaves;
+    this.arena = arena;
+    this.root = root;
+  }
+
+  /** The leaf with an index. */
+  leaf(index: number): Ref {
+    return -(index + 1);
+  }
+
+  /** The subtree below one side of an inner node, or nothing when that is no inner node. */
+  below(ref: Ref, side: 'left' | 'right'): Ref {
+    if (ref <= noSubtree || !this.arena.isLoaded(ref)) return noSubtree;
+    return Math.max(noSubtree, side === 'left' ? this.arena.left(ref) : this.arena.right(ref));
+  }
+
+  /** Whether an inner node has leaves of the range only. */
+  isWithin(ref: Ref): boolean {
+    return ref > noSubtree && this.arena.version(ref) !== mixed;
+  }
 }
 
-const emptyPart: Part = { kind: 'empty', hash: emptySubtreeHash };
-
 /**
- * Whether under a root exactly these leaves have paths within `from` … `to`. The leaves are in ascending order of their
- * paths. False for anything malformed.
+ * Checks that under a root exactly these entries have paths within `from` … `to`. They are in ascending order of their
+ * paths. Undefined when that is not so, or for anything malformed.
  */
 export function verifyStateRange(
   root: Uint8Array,
   range: { readonly from: Uint8Array; readonly to: Uint8Array },
-  leaves: readonly LeafOfState[],
+  entries: readonly StateEntry[],
   proof: RangeProof,
-): boolean {
+): ProvenRange | undefined {
   const { from, to } = range;
-  if (from.length !== hashBytes || to.length !== hashBytes || root.length !== hashBytes) return false;
-  if (compareBytes(from, to) > 0 || !isAscending(from, leaves, to)) return false;
+  if (from.length !== hashBytes || to.length !== hashBytes || root.length !== hashBytes) return undefined;
+  if (compareBytes(from, to) > 0) return undefined;
+  const leaves = Changes.ofEntries(entries);
+  if (!isAscending(from, leaves, to)) return undefined;
+  const arena = new NodeArena(Math.ceil(1.5 * leaves.count) + 64);
+  // The first leaves of an arena have the numbers from 1 on.
+  for (let index = 0; index < leaves.count; index++) arena.addLeaf(leaves.bytes, index * leafBytes);
   const sides = { left: new Items(proof.left), right: new Items(proof.right) };
-  const part = new RangeRoot(from, to, leaves, sides).at(0, 0, leaves.length, true, true);
-  if (part === undefined || !sides.left.isUsedUp || !sides.right.isUsedUp) return false;
-  return equalBytes(part.hash, root);
+  const top = new RangeRoot(from, to, leaves, arena, sides).at(0, 0, leaves.count, true, true);
+  if (Number.isNaN(top) || !sides.left.isUsedUp || !sides.right.isUsedUp) return undefined;
+  const found = new Uint8Array(hashBytes);
+  arena.copyHash(top, found, 0);
+  if (!equalBytes(found, root)) return undefined;
+  return new ProvenRange(leaves, arena, top);
 }
 
-function isAscending(from: Uint8Array, leaves: readonly LeafOfState[], to: Uint8Array): boolean {
-  let last: Uint8Array | undefined;
-  for (const { path } of leaves) {
-    if (path.length !== hashBytes) return false;
-    if (last === undefined ? compareBytes(path, from) < 0 : compareBytes(path, last) <= 0) return false;
-    last = path;
+function isAscending(from: Uint8Array, leaves: Changes, to: Uint8Array): boolean {
+  const { bytes, count } = leaves;
+  if (count === 0) return true;
+  if (compareBytes(leaves.path(0), from) < 0 || compareBytes(leaves.path(count - 1), to) > 0) return false;
+  for (let start = leafBytes; start < bytes.length; start += leafBytes) {
+    let at = start;
+    while (at < start + hashBytes && bytes[at] === bytes[at - leafBytes]) at++;
+    if (at === start + hashBytes || (bytes[at] ?? 0) < (bytes[at - leafBytes] ?? 0)) return false;
   }
-  return last === undefined || compareBytes(last, to) <= 0;
+  return true;
 }
 
 /** Items of one side, taken one after the other; beyond the last one all are empty. */
@@ -131,77 +164,66 @@ class Items {
   }
 }
 
+/** In place of a subtree: the proof is malformed. */
+const malformed = NaN;
+
 /** Works the root out from the leaves of a range and what lies outside. */
 class RangeRoot {
   readonly #from: Uint8Array;
   readonly #to: Uint8Array;
-  readonly #leaves: readonly LeafOfState[];
+  readonly #leaves: Changes;
+  readonly #arena: NodeArena;
   readonly #sides: { readonly left: Items; readonly right: Items };
 
   constructor(
     from: Uint8Array,
     to: Uint8Array,
-    leaves: readonly LeafOfState[],
+    leaves: Changes,
+    arena: NodeArena,
     sides: { readonly left: Items; readonly right: Items },
   ) {
     this.#from = from;
     this.#to = to;
     this.#leaves = leaves;
+    this.#arena = arena;
     this.#sides = sides;
   }
 
   /** The subtree at a depth that has the leaves from `start` up to `end`; `onFrom` and `onTo` say whether a bound runs
-   * through it. Undefined when the proof is malformed. */
-  at(depth: number, start: number, end: number, onFrom: boolean, onTo: boolean): Part | undefined {
+   * through it. */
+  at(depth: number, start: number, end: number, onFrom: boolean, onTo: boolean): Ref {
     if (!onFrom && !onTo) {
-      if (start === end) return emptyPart;
-      if (end - start === 1) return this.#leafPart(start);
+      if (start === end) return noSubtree;
+      if (end - start === 1) return -(start + 1);
     }
-    if (depth === pathBits) return start === end ? emptyPart : this.#leafPart(start);
-    const middle = this.#split(depth, start, end);
-    const fromBit = bitAt(this.#from, depth);
-    const toBit = bitAt(this.#to, depth);
+    if (depth === pathBits) return start === end ? noSubtree : -(start + 1);
+    const middle = this.#leaves.split(start, end, depth);
+    const fromBit = onFrom ? bitAt(this.#from, depth) : 0;
+    const toBit = onTo ? bitAt(this.#to, depth) : 1;
     // What is outside is taken first: the items of a side are in the order of depth.
-    const before = onFrom && fromBit === 1 ? this.#outside('left', depth) : undefined;
-    const behind = onTo && toBit === 0 ? this.#outside('right', depth) : undefined;
-    if (before === 'malformed' || behind === 'malformed') return undefined;
+    const before = fromBit === 1 ? this.#outside('left', depth) : undefined;
+    const behind = toBit === 0 ? this.#outside('right', depth) : undefined;
+    if (Number.isNaN(before) || Number.isNaN(behind)) return malformed;
     const left = before ?? this.at(depth + 1, start, middle, onFrom, onTo && toBit === 0);
     const right = behind ?? this.at(depth + 1, middle, end, onFrom && fromBit === 1, onTo);
-    if (left === undefined || right === undefined) return undefined;
-    if (right.kind === 'empty' && left.kind !== 'many') return left;
-    if (left.kind === 'empty' && right.kind !== 'many') return right;
-    return { kind: 'many', hash: sha256Pair(nodePrefix, left.hash, right.hash) };
-  }
-
-  #leafPart(index: number): Part | undefined {
-    const leaf = this.#leaves[index];
-    return leaf && { kind: 'leaf', hash: sha256(leafPrefix, leaf.path, leaf.valueHash) };
-  }
-
-  /** First index of a leaf whose bit at a depth is 1. */
-  #split(depth: number, start: number, end: number): number {
-    let low = start;
-    let high = end;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (bitAt(this.#leaves[middle]?.path ?? nothing, depth) === 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    if (Number.isNaN(left) || Number.isNaN(right)) return malformed;
+    const ref = combine(this.#arena, left, right);
+    if (ref > noSubtree && (onFrom || onTo)) this.#arena.markStored(ref, mixed, 0, 0);
+    return ref;
   }
 
   /** The next item of a side: the subtree beside the way at a depth. A leaf is believed only where its path leads. */
-  #outside(side: keyof RangeProof, depth: number): Part | 'malformed' {
+  #outside(side: keyof RangeProof, depth: number): Ref {
     const item = this.#sides[side].take();
-    if (item.length === 0) return emptyPart;
+    if (item.length === 0) return noSubtree;
     if (item.length === hashBytes) {
-      return equalBytes(item, emptySubtreeHash) ? 'malformed' : { kind: 'many', hash: item };
+      return equalBytes(item, emptySubtreeHash) ? malformed : this.#arena.addStored(mixed, item, 0);
     }
-    if (item.length !== leafBytes) return 'malformed';
+    if (item.length !== leafBytes) return malformed;
     const bound = side === 'left' ? this.#from : this.#to;
-    for (let at = 0; at < depth; at++) if (bitAt(item, at) !== bitAt(bound, at)) return 'malformed';
-    if (bitAt(item, depth) === bitAt(bound, depth)) return 'malformed';
-    return { kind: 'leaf', hash: sha256(leafPrefix, item) };
+    for (let at = 0; at < depth; at++) if (bitAt(item, at) !== bitAt(bound, at)) return malformed;
+    if (bitAt(item, depth) === bitAt(bound, depth)) return malformed;
+    return this.#arena.addLeaf(item, 0);
   }
 }
 

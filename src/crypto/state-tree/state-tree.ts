@@ -4,8 +4,8 @@ import { Changes } from './changes.js';
 import { stateKeyPath } from './hashing.js';
 import { loadRoot, loadWays } from './load.js';
 import { pathTo } from './prove.js';
-import { outsideOf, type RangeProof } from './range.js';
-import type { LeafOfState, NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
+import { outsideOf, type ProvenRange, type RangeProof } from './range.js';
+import type { NodeReader, StatePath, StateTreeOptions, TreeUpdate } from './types.js';
 import { BranchReader } from './branch-reader.js';
 import { VersionTree, type PendingUpdate } from './version-tree.js';
 
@@ -48,17 +48,13 @@ export class StateTree {
   }
 
   /**
-   * Adds leaves, in ascending order of their paths, none of which is there, to a version that grows part by part while
-   * it is copied. `isFirst` says that nothing is there yet. Nodes that change keep their keys: what an update adds has to
-   * be stored, and the update `committed`, before the next one is made.
+   * Adds a range that was proven, in which nothing is yet, to a version that grows part by part while it is copied.
+   * `isFirst` says that nothing is there at all. What the proof has hashed is not hashed again. Nodes that change keep
+   * their keys: what an update adds has to reach the store, and the update to be `committed`, before what the next one
+   * adds and reads.
    */
-  addLeaves(
-    reader: NodeReader,
-    version: Height,
-    isFirst: boolean,
-    leaves: readonly LeafOfState[],
-  ): Promise<TreeUpdate> {
-    return this.#update(reader, isFirst ? undefined : version, version, () => Changes.ofLeaves(leaves), []);
+  addRange(reader: NodeReader, version: Height, isFirst: boolean, range: ProvenRange): Promise<TreeUpdate> {
+    return this.#update(reader, isFirst ? undefined : version, version, () => range.leaves, [], range);
   }
 
   async #update(
@@ -67,6 +63,7 @@ export class StateTree {
     next: Height,
     changesOf: () => Changes,
     branch: readonly TreeUpdate[],
+    proven?: ProvenRange,
   ): Promise<TreeUpdate> {
     invariant(!this.#isUpdating, 'updates of the state tree are made one after the other');
     this.#isUpdating = true;
@@ -78,7 +75,7 @@ export class StateTree {
       const root = parent?.root ?? tree.root ?? 0;
       const changes = changesOf();
       await loadWays(tree.arena, root, changes, time, nodes);
-      const application = new ChangeApplication(tree.arena, changes, next, time);
+      const application = new ChangeApplication(tree.arena, changes, next, time, proven);
       const newRoot = application.applyToRoot(base, root);
       const { created, replaced } = application;
       const pending = { tree, base: parent, root: newRoot, created, replaced, time };
@@ -155,8 +152,7 @@ export class StateTree {
     const { arena } = new VersionTree(version);
     const root = await loadRoot(arena, version, reader);
     const bounds = equalBytes(from, to) ? [from] : [from, to];
-    const ways = Changes.ofLeaves(bounds.map((path) => ({ path, valueHash: path })));
-    await loadWays(arena, root, ways, 0, reader);
+    await loadWays(arena, root, Changes.ofPaths(bounds), 0, reader);
     return {
       left: outsideOf(arena, root, from, 'left'),
       right: outsideOf(arena, root, to, 'right'),

@@ -1,4 +1,4 @@
-import type { Hash, Height } from '../../types/index.js';
+import type { Hash, Height, StateKey } from '../../types/index.js';
 import type { PackedBytes, PackedEntries } from './packed-entries.js';
 
 /** Reads stored nodes. */
@@ -7,12 +7,10 @@ export interface NodeReader {
   readNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
 }
 
-/** A key's place and value in the tree. */
-export interface LeafOfState {
-  /** See stateKeyPath; 32 bytes. */
-  readonly path: Uint8Array;
-  /** SHA-256 of the value. */
-  readonly valueHash: Uint8Array;
+/** What a key has. */
+export interface StateEntry {
+  readonly key: StateKey;
+  readonly value: Uint8Array;
 }
 
 export interface StateTreeOptions {
