@@ -2,6 +2,7 @@
 const layers = [
   'cli',
   'explorer',
+  'audit',
   'node',
   'signer',
   'api',

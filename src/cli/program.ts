@@ -80,9 +80,18 @@ const commands: readonly {
     load: async () => (await import('./commands/evidence.js')).evidenceCommand(),
   },
   {
+    name: 'verify',
+    summary: 'audit a store, verify a receipt: offline',
+    load: async () => (await import('./commands/verify.js')).verifyCommand(),
+  },
+  {
     name: 'verify-receipt',
-    summary: 'verify a receipt offline',
-    load: async () => (await import('./commands/verify-receipt.js')).verifyReceiptCommand(),
+    summary: 'the same as "verify receipt"',
+    load: async () =>
+      (await import('./commands/verify-receipt.js')).verifyReceiptCommand(
+        'verify-receipt',
+        'quaestor verify-receipt',
+      ),
   },
 ];
 

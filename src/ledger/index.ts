@@ -17,6 +17,7 @@ export { genesisChainId, genesisHeader, genesisWrites, type GenesisError } from 
 export { seedHashTables } from './hash-table.js';
 export {
   checkInvariants,
+  surveyInvariants,
   type AssetTotals,
   type InvariantReport,
   type InvariantViolation,

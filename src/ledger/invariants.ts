@@ -51,6 +51,15 @@ export function checkInvariants(state: Iterable<readonly [StateKey | string, Uin
   return survey.finish();
 }
 
+/** As `checkInvariants`, of a state that is read as it goes. */
+export async function surveyInvariants(
+  state: AsyncIterable<readonly [StateKey | string, Uint8Array]>,
+): Promise<InvariantReport> {
+  const survey = new Survey();
+  for await (const [key, value] of state) survey.add(key, value);
+  return survey.finish();
+}
+
 class Survey {
   readonly #keys = new Set<string>();
   readonly #references: Reference[] = [];

@@ -55,7 +55,8 @@ export const recoveryAdvice =
 
 /** Error for damage of any kind. */
 export function corrupt(what: string, details: Readonly<Record<string, string>> = {}, cause?: unknown) {
-  return new StorageError('CORRUPT', `The store is damaged: ${what}. ${recoveryAdvice}.`, details, cause);
+  const message = `The store is damaged: ${what}. ${recoveryAdvice}.`;
+  return new StorageError('CORRUPT', message, { ...details, damage: what }, cause);
 }
 
 /** An error and its causes, outermost first, with their codes. Errors of bindings need not be instances of this realm's

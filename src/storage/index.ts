@@ -9,14 +9,20 @@ export {
   createMemoryStore,
   defaultEngine,
   defaultStoreMemory,
+  openForAudit,
   openInstall,
   openMemoryInstall,
   openStore,
+  storeOwner,
+  type AuditedStore,
   type MemoryStoreOptions,
   type StoreMemory,
   type StoreOptions,
+  type StoreOwner,
 } from './open.js';
 export { adoptIncoming, settleFolders, snapshotFolders } from './snapshot-folder.js';
 export { StateInstall, targetOf } from './state-install.js';
 export { MemoryDisk, type MemoryDiskCopy, type WriteSchedule } from './memory-engine.js';
+export type { KeyValuePair } from './engine.js';
+export { checked as checkedValue } from './records.js';
 export { keySpaces, type KeySpace } from './key-spaces.js';

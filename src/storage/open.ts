@@ -2,16 +2,25 @@ import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { err, ok, QuaestorError, type ChainId, type Result } from '../types/index.js';
 import { checkContents, recordIdentity, storedIdentity } from './check-on-open.js';
-import type { KeyValueEngine } from './engine.js';
+import type { KeyValueEngine, KeyValuePair } from './engine.js';
 import { corrupt, StorageError, translate } from './errors.js';
 import { syncFolder } from './folder.js';
 import { HighWater, highWaterName, type WriteWitness } from './high-water.js';
-import { checkIdentity, markerName, readMarker, writeMarker, type Identity } from './identity.js';
+import {
+  checkIdentity,
+  markerName,
+  readMarker,
+  writeMarker,
+  type Identity,
+  type Marker,
+} from './identity.js';
+import type { KeySpace } from './key-spaces.js';
 import { LevelDbEngine, type EngineMemory } from './leveldb-engine.js';
 import { MemoryEngine, type MemoryDisk } from './memory-engine.js';
 import { currentLayout, migrate, tooOld, type Layout, type MigrationStep } from './migrations.js';
 import { RocksDbEngine } from './rocksdb-engine.js';
 import { OutsideWitness } from './outside-witness.js';
+import { pages } from './scan.js';
 import { StateInstall } from './state-install.js';
 import { KeyValueStore } from './store.js';
 import type { StorageEngine, Store } from './types.js';
@@ -30,6 +39,9 @@ export const defaultStoreMemory: StoreMemory = {
   writeBufferBytes: 8 * 1024 * 1024,
   stateCacheBytes: 20 * 1024 * 1024,
 };
+
+/** Records that an audit reads at a time. */
+const auditPage = 1000;
 
 /** The engine of new stores when the config says "auto". docs/storage.md has the measurements that decided it. */
 export const defaultEngine: StorageEngine = 'leveldb';
@@ -56,6 +68,16 @@ export interface StoreOptions {
   readonly migrating?: (step: MigrationStep) => void;
 }
 
+/** A store and all that is in it. */
+export interface AuditedStore {
+  readonly store: Store;
+  /** All records of a key space in the order of their keys, as they are stored. Rejects with a StorageError. */
+  pages(space: KeySpace): AsyncIterable<readonly KeyValuePair[]>;
+}
+
+/** Whose store a folder has. */
+export type StoreOwner = Pick<Marker, 'chainId' | 'validator' | 'engine'>;
+
 export interface MemoryStoreOptions {
   readonly disk: MemoryDisk;
   readonly chainId: ChainId;
@@ -74,13 +96,34 @@ export function openStore(
   options: StoreOptions,
   layout = currentLayout,
 ): Promise<Result<Store, StorageError>> {
+  return openAs(options, layout, (store) => store);
+}
+
+/** As `openStore`, with a look at every record, for an audit. */
+export function openForAudit(options: StoreOptions): Promise<Result<AuditedStore, StorageError>> {
+  return openAs(options, currentLayout, (store, db) => ({
+    store,
+    pages: (space) => pages(db, space, auditPage),
+  }));
+}
+
+/** Whose store is in a folder, as its text file says; undefined when there is none. */
+export async function storeOwner(dir: string): Promise<StoreOwner | undefined> {
+  return readMarker(resolve(dir));
+}
+
+function openAs<T>(
+  options: StoreOptions,
+  layout: Layout,
+  use: (store: Store, db: KeyValueEngine) => T,
+): Promise<Result<T, StorageError>> {
   const dir = resolve(options.dir);
   return asResult(dir, async () => {
     const { db, sequence, highWater } = await openFolder(dir, options, layout);
     return closingOnError({ close: () => closeBoth(db, highWater) }, async () => {
       const { witnessFile } = options;
       const witness = witnessFile === undefined ? undefined : await openWitness(resolve(witnessFile));
-      return assemble({
+      const store = await assemble({
         engine: db,
         chainId: options.chainId,
         memory: { ...defaultStoreMemory, ...options.memory },
@@ -89,6 +132,7 @@ export function openStore(
         highWater,
         witness,
       });
+      return use(store, db);
     });
   });
 }

@@ -12,12 +12,28 @@ export function keyAfter(key: Uint8Array): Uint8Array {
 
 /** All entries of a key space, in order, page by page. */
 export async function* scan(engine: KeyValueEngine, space: KeySpace): AsyncGenerator<KeyValuePair> {
+  for await (const page of pages(engine, space, pageSize)) yield* page;
+}
+
+/** As `scan`, by pages; the next one is read while one is looked at. */
+export async function* pages(
+  engine: KeyValueEngine,
+  space: KeySpace,
+  limit: number,
+): AsyncGenerator<readonly KeyValuePair[]> {
   const to = endKey(space);
-  for (let from = firstKey(space); ;) {
-    const page = await engine.range({ from, to, limit: pageSize });
-    yield* page;
+  let reading = engine.range({ from: firstKey(space), to, limit });
+  for (;;) {
+    const page = await reading;
     const last = page.at(-1);
-    if (last === undefined || page.length < pageSize) return;
-    from = keyAfter(last.key);
+    if (last === undefined) return;
+    const isLast = page.length < limit;
+    if (!isLast) {
+      reading = engine.range({ from: keyAfter(last.key), to, limit });
+      // Whoever asks for it sees the error.
+      reading.catch(() => undefined);
+    }
+    yield page;
+    if (isLast) return;
   }
 }

@@ -2,6 +2,7 @@
 import rocksdb from '@nxtedition/rocksdb';
 import { ClassicLevel } from 'classic-level';
 import { join } from 'node:path';
+import { crc32 } from '../../src/storage/checksum.js';
 import type { StorageEngine } from '../../src/storage/index.js';
 
 interface Raw {
@@ -63,18 +64,40 @@ export async function tamper(
   dir: string,
   engine: StorageEngine,
   matches: (key: Uint8Array) => boolean,
-  change: (value: Uint8Array) => Uint8Array | undefined,
+  change: (value: Uint8Array, key: Uint8Array) => Uint8Array | undefined,
 ): Promise<number> {
   const raw = await openRaw(dir, engine);
   let count = 0;
   for (const [key, value] of await raw.entries()) {
     if (!matches(key)) continue;
-    const changed = change(value.slice());
+    const changed = change(value.slice(), key);
     await (changed === undefined ? raw.del(key) : raw.put(key, changed));
     count++;
   }
   await raw.close();
   return count;
+}
+
+/** Adds a record like the first that `matches`, under a key of its own and a checksum that holds. */
+export async function addRecord(
+  dir: string,
+  engine: StorageEngine,
+  matches: (key: Uint8Array) => boolean,
+): Promise<void> {
+  const raw = await openRaw(dir, engine);
+  const [key, value] = (await raw.entries()).find(([found]) => matches(found)) ?? [];
+  if (key === undefined || value === undefined) throw new Error('There is no such record.');
+  const added = Uint8Array.of(...key, 0x7a);
+  await raw.put(added, withChecksum(added, value.subarray(0, -4)));
+  await raw.close();
+}
+
+/** A value as it is stored: its body and the checksum of key and body. */
+export function withChecksum(key: Uint8Array, body: Uint8Array): Uint8Array {
+  const value = new Uint8Array(body.length + 4);
+  value.set(body);
+  new DataView(value.buffer).setUint32(body.length, crc32(body, 0, body.length, crc32(key)));
+  return value;
 }
 
 /** The value with its first bit flipped. */

@@ -30,9 +30,10 @@ interface VerifyOptions {
 /** More than a receipt or a transaction can have. */
 const maxFileBytes = 1024 * 1024;
 
-/** `quaestor verify-receipt`. */
-export function verifyReceiptCommand(): Command {
-  const command = new Command('verify-receipt')
+/** `quaestor verify receipt`, under a name. */
+export function verifyReceiptCommand(name: string, called: string): Command {
+  const command = new Command(name)
+    .summary('verify a receipt')
     .description(
       'Verifies a receipt against nothing but a genesis file: that a quorum of validators committed the block, and that ' +
         'the block holds the result. Needs no network. With the transaction, also says what was paid.',
@@ -47,7 +48,7 @@ export function verifyReceiptCommand(): Command {
     );
   return define<VerifyOptions>(
     command,
-    'quaestor verify-receipt --genesis genesis.yaml --receipt AUR-20261102-0001.receipt --transaction AUR-20261102-0001.transaction',
+    `${called} --genesis genesis.yaml --receipt AUR-20261102-0001.receipt --transaction AUR-20261102-0001.transaction`,
     async ({ output }, options) => {
       const loaded = await loadGenesis(options.genesis);
       if (!loaded.ok) throw loaded.error;

@@ -22,6 +22,8 @@ const commands = [
   ['blocks', 'show'],
   ['blocks', 'follow'],
   ['status'],
+  ['verify', 'chain'],
+  ['verify', 'receipt'],
   ['verify-receipt'],
 ];
 
