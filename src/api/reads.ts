@@ -43,14 +43,17 @@ export function heightField(field: string, value: number, lowest = 0): Height {
 
 /** Throws unless blocks of the height are kept here. */
 export function checkBlockRetained(reads: ReadPort, height: Height): void {
+  if (height > 0 && height < reads.oldestBlock()) throw blockNotRetained(reads, height);
+}
+
+/** The answer about a block that is not kept here, or was given up while it was read. */
+export function blockNotRetained(reads: ReadPort, height: Height): ApiError {
   const oldest = reads.oldestBlock();
-  if (height > 0 && height < oldest) {
-    throw new ApiError(
-      'HEIGHT_NOT_RETAINED',
-      `Block ${height} is not kept by this node; the oldest is ${oldest}. Ask a node that keeps more.`,
-      { height: String(height), oldest: String(oldest) },
-    );
-  }
+  return new ApiError(
+    'HEIGHT_NOT_RETAINED',
+    `Block ${height} is not kept by this node; the oldest is ${oldest}. Ask a node that keeps more.`,
+    { height: String(height), oldest: String(oldest) },
+  );
 }
 
 export function getStatus(reads: ReadPort): GetStatusResponse {
@@ -76,9 +79,10 @@ export async function getTransaction(
   }
   checkBlockRetained(reads, location.height);
   const block = await reads.block(location.height);
-  const envelope = block?.envelopes[location.index];
+  if (block === undefined) throw blockNotRetained(reads, location.height);
+  const envelope = block.envelopes[location.index];
   invariant(
-    block?.certificate !== undefined && envelope !== undefined,
+    block.certificate !== undefined && envelope !== undefined,
     'indexed transactions are in the store',
   );
   const final = finalBlock({ ...block, certificate: block.certificate });
@@ -99,7 +103,7 @@ export async function getBlock(reads: ReadPort, request: GetBlockRequest__Output
   }
   checkBlockRetained(reads, height);
   const block = await readBlock(reads, height, request.includeTransactions);
-  invariant(block !== undefined, 'blocks up to the head are in the store');
+  if (block === undefined) throw blockNotRetained(reads, height);
   return block;
 }
 

@@ -9,7 +9,7 @@ import { asHeight, type Height } from '../types/index.js';
 import type { Budgets } from './budget.js';
 import type { CallInfo } from './calls.js';
 import type { ReadPort } from './ports.js';
-import { checkBlockRetained, heightField, readBlock } from './reads.js';
+import { blockNotRetained, checkBlockRetained, heightField, readBlock } from './reads.js';
 
 export interface SubscribeContext {
   readonly reads: ReadPort;
@@ -36,7 +36,7 @@ export async function subscribe(
       if (next <= reads.head().height) {
         checkBlockRetained(reads, next);
         const block = await readBlock(reads, next, request.includeTransactions);
-        if (block === undefined) throw new Error(`block ${next} is missing in the store`);
+        if (block === undefined) throw blockNotRetained(reads, next);
         await write(call, { block }, signal);
         next = asHeight(next + 1);
       } else if (!(await commits.reached(next, heartbeatMs, signal))) {

@@ -51,6 +51,7 @@ export class Finalizer {
         txIds: transactions.map((transaction) => transaction.txId),
         stateWrites: output.writes,
         treeNodes: tree.nodes,
+        staleNodes: tree.stale,
         touchedAccounts: output.touchedAccounts,
       },
       () => this.#durable(block, certificate, execution, ports.clock.monotonicMs() - startedMs),

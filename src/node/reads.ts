@@ -2,7 +2,8 @@ import type { NodeStatus, ReadPort } from '../api/ports.js';
 import type { StateProof } from '../codec/index.js';
 import type { NodeReader, StateTree } from '../crypto/index.js';
 import type { Head, HistoryPage, Store, StoredBlock, StoredHeader } from '../storage/types.js';
-import { asHeight, invariant } from '../types/index.js';
+import { ApiError } from '../api/errors.js';
+import { asHeight, err, invariant, ok } from '../types/index.js';
 import type { Height, StateKey, TxId } from '../types/index.js';
 
 export interface NodeReadsOptions {
@@ -44,7 +45,7 @@ export class NodeReads implements ReadPort {
   }
 
   oldestState(): Height {
-    return this.#options.store.base;
+    return this.#options.store.oldestState;
   }
 
   block(height: Height): Promise<StoredBlock | undefined> {
@@ -60,16 +61,20 @@ export class NodeReads implements ReadPort {
   }
 
   stateAt(key: StateKey, height: Height): Promise<Uint8Array | undefined> {
-    return this.#options.store.stateAt(key, height);
+    return this.#ofState(height, () => this.#options.store.stateAt(key, height));
   }
 
   stateRange(
     options: Parameters<ReadPort['stateRange']>[0],
   ): Promise<readonly { readonly key: StateKey; readonly value: Uint8Array }[]> {
-    return this.#options.store.stateRange(options);
+    return this.#ofState(options.height, () => this.#options.store.stateRange(options));
   }
 
-  async prove(keys: readonly StateKey[], height: Height): Promise<readonly StateProof[]> {
+  prove(keys: readonly StateKey[], height: Height): Promise<readonly StateProof[]> {
+    return this.#ofState(height, () => this.#prove(keys, height));
+  }
+
+  async #prove(keys: readonly StateKey[], height: Height): Promise<readonly StateProof[]> {
     const { store, tree } = this.#options;
     const header = await store.header(height);
     invariant(header !== undefined, 'the api asks only for heights that are committed and retained');
@@ -92,6 +97,21 @@ export class NodeReads implements ReadPort {
 
   history(account: string, limit: number, before?: { height: Height; index: number }): Promise<HistoryPage> {
     return this.#options.store.history(account, limit, before);
+  }
+
+  /** What a read of a state gives; a state that was given up meanwhile is one that is not kept. */
+  async #ofState<T>(height: Height, read: () => Promise<T>): Promise<T> {
+    const outcome = await read().then(ok, (error: unknown) => err(error));
+    const oldest = this.oldestState();
+    if (height < oldest) {
+      throw new ApiError(
+        'HEIGHT_NOT_RETAINED',
+        `The state of height ${height} is not kept by this node; the oldest is ${oldest}.`,
+        { height: String(height), oldest: String(oldest) },
+      );
+    }
+    if (!outcome.ok) throw outcome.error;
+    return outcome.value;
   }
 
   onCommitted(listener: (height: Height) => void): () => void {

@@ -45,7 +45,7 @@ export async function* serveState(
   range: { readonly from: Uint8Array; readonly until: Uint8Array },
 ): AsyncGenerator<FetchedState> {
   const head = store.head();
-  if (head === undefined || height < store.base || height > head.height) return;
+  if (head === undefined || height < store.oldestState || height > head.height) return;
   const reader = { readNodes: (keys: readonly Uint8Array[]) => store.treeNodes(keys) };
   const { until } = range;
   for (let from: Uint8Array | undefined = range.from; from !== undefined;) {

@@ -156,8 +156,13 @@ export class TransactionDesk implements LedgerPort {
     for (const [height, entries] of byHeight) {
       const block = await store.block(height);
       if (waiter.cancelled) return [];
+      if (block === undefined) {
+        // It was given up since it was found.
+        refusals.push(...entries.numbers.map((number) => refusal(number, 'OUTCOME_NOT_RETAINED')));
+        continue;
+      }
       invariant(
-        block?.certificate !== undefined,
+        block.certificate !== undefined,
         'a block that the index names is stored with its certificate',
       );
       waiter.sink.finalized(finalBlock({ ...block, certificate: block.certificate }), entries);

@@ -11,8 +11,16 @@ import { ByteReader } from './byte-writer.js';
 import { corrupt, StorageError } from './errors.js';
 import { checkIdentity, readIdentity, writeIdentity, type Identity } from './identity.js';
 import { endKey, firstKey, keySpaces, makeKey, writeKey } from './key-spaces.js';
-import { checked, corruptEntry, parsed, readHead, readHeader, readList } from './records.js';
-import type { Head, LogEntry } from './types.js';
+import {
+  checked,
+  corruptEntry,
+  parsed,
+  readHead,
+  readHeader,
+  readList,
+  readRetainBounds,
+} from './records.js';
+import type { Head, LogEntry, RetainBounds } from './types.js';
 import { WriteBatch } from './write-batch.js';
 
 /** So many blocks are read in full. */
@@ -49,6 +57,10 @@ export interface Contents {
   readonly head: Head | undefined;
   /** See Store.base. */
   readonly base: Height;
+  /** See Store.oldestState. */
+  readonly oldestState: Height;
+  /** Up to which heights blocks, and below which height states, are removed. */
+  readonly removed: RetainBounds;
   readonly logEntries: readonly LogEntry[];
 }
 
@@ -77,7 +89,14 @@ export async function checkContents(engine: KeyValueEngine, chainId: ChainId): P
   if (installing !== undefined) throw incompleteSnapshot(engine.location);
   if (stored === undefined) {
     if (newest !== undefined) throw corruptEntry(headKey, 'there are blocks, but no record of the last one');
-    return { head: undefined, base: asHeight(0), logEntries };
+    const none = asHeight(0);
+    return {
+      head: undefined,
+      base: none,
+      oldestState: none,
+      removed: { blocks: none, states: none },
+      logEntries,
+    };
   }
   const head = parsed(headKey, stored, readHead);
   const expected = makeKey((out) => writeKey.header(out, head.height));
@@ -85,7 +104,7 @@ export async function checkContents(engine: KeyValueEngine, chainId: ChainId): P
     throw corruptEntry(expected, `the last block in the store is not block ${head.height}, as it should be`);
   const base = await readBase(engine);
   await checkBlocks(engine, chainId, head, base);
-  return { head, base, logEntries };
+  return { head, base, ...(await readPruning(engine, base)), logEntries };
 }
 
 /** Checks the last blocks from the head down: entries, checksums, digests and links. */
@@ -112,6 +131,22 @@ async function checkBlocks(
       throw corrupt(`the state root of the last block, ${number}, is not the one that was recorded`);
     digest = decoded.value.prevHash;
   }
+}
+
+/** What is kept of states, and how far pruning came; without a record, what a store has that was never pruned. */
+async function readPruning(
+  engine: KeyValueEngine,
+  base: Height,
+): Promise<Pick<Contents, 'oldestState' | 'removed'>> {
+  const statesKey = makeKey((out) => writeKey.meta(out, 'states'));
+  const prunedKey = makeKey((out) => writeKey.meta(out, 'pruned'));
+  const [states, pruned] = await engine.getMany([statesKey, prunedKey]);
+  return {
+    oldestState:
+      states === undefined ? base : parsed(statesKey, states, (body) => asHeight(new ByteReader(body).u48())),
+    removed:
+      pruned === undefined ? { blocks: base, states: base } : parsed(prunedKey, pruned, readRetainBounds),
+  };
 }
 
 /** Height of the snapshot that the store was made from; 0 if it has all blocks. */

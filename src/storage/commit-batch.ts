@@ -7,8 +7,8 @@ import {
   type BlockHeader,
 } from '../codec/index.js';
 import { equalBytes, invariant, type ChainId, type Height, type StateKey } from '../types/index.js';
-import { writeHead, writeHeader, writeList } from './records.js';
-import { writeKey } from './key-spaces.js';
+import { writeHead, writeHeader, writeList, writeShortList, writeTextList } from './records.js';
+import { pruningLists, writeKey } from './key-spaces.js';
 import type { BlockCommit, Head } from './types.js';
 import { WriteBatch } from './write-batch.js';
 
@@ -81,7 +81,7 @@ export function commitBatch(
   buffer: Uint8Array | undefined,
   isKnown: (key: StateKey) => boolean,
 ): WriteBatch {
-  const { block, txIds, stateWrites, treeNodes, touchedAccounts } = commit;
+  const { block, txIds, stateWrites, treeNodes, staleNodes = [], touchedAccounts } = commit;
   const height: Height = block.height;
   const batch = new WriteBatch(buffer ?? 64 * 1024);
 
@@ -119,13 +119,25 @@ export function commitBatch(
     batch.value().bytes(value);
     batch.end();
   }
-  for (const [account, indexes] of byAccount(touchedAccounts)) {
+  const touched = byAccount(touchedAccounts);
+  for (const [account, indexes] of touched) {
     writeKey.history(batch.begin(), account, height);
     const out = batch.value();
     for (let position = indexes.length - 1; position >= 0; position--) out.u16(indexes[position] ?? 0);
     batch.end();
   }
   if (height === 0) putPathsMark(batch);
+  else {
+    writeKey.stale(batch.begin(), height, pruningLists.state);
+    writeTextList(batch.value(), stateWrites.keys());
+    writeShortList(batch.out, staleNodes);
+    batch.end();
+    if (touched.size > 0) {
+      writeKey.stale(batch.begin(), height, pruningLists.accounts);
+      writeTextList(batch.value(), touched.keys());
+      batch.end();
+    }
+  }
   writeKey.meta(batch.begin(), 'head');
   writeHead(batch.value(), head);
   batch.end();

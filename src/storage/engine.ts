@@ -31,6 +31,8 @@ export interface KeyValueEngine {
   /** Writes the batches as one atomic unit and resolves when it is on the disk itself. Rejects with a StorageError,
    * after which it is unknown whether the unit is there. One call at a time. */
   write(batches: readonly WriteBatch[]): Promise<void>;
+  /** Gives back the room of removed entries between two keys, if the engine can be told to. Takes long. */
+  compact(from: Uint8Array, to: Uint8Array): Promise<void>;
   sizeBytes(): Promise<number>;
   close(): Promise<void>;
 }

@@ -29,6 +29,8 @@ export type StorageErrorCode =
   | 'ENGINE_UNAVAILABLE'
   /** Reading or writing failed for another reason. */
   | 'IO'
+  /** The state of that height is not kept any more. */
+  | 'PRUNED'
   /** An earlier write failed; the store takes no more writes until it was opened again. */
   | 'FAILED'
   /** The store was closed. */

@@ -27,7 +27,9 @@ export const keySpaces = {
     'meta',
     'name',
     '"format": identity of the store; "head": height ‖ digest ‖ state root; "base": height of the snapshot that the ' +
-      'store was made from; "paths": empty, every state key has its path; "snapshot": progress of one that is installed',
+      'store was made from, or that blocks are kept above; "states": first height whose state is kept; "pruned": up to ' +
+      'which heights blocks and states were removed; "paths": empty, every state key has its path; "snapshot": progress ' +
+      'of one that is installed',
   ),
   header: space('B', 'block header', 'height', 'digest ‖ header length (4) ‖ header ‖ commit certificate'),
   envelopes: space('E', 'block bodies', 'height', 'list of envelopes'),
@@ -52,8 +54,13 @@ export const keySpaces = {
   log: space('L', 'consensus log', 'height ‖ name', 'record'),
   evidence: space('X', 'evidence', 'name', 'evidence'),
   sequence: space('Q', 'write sequence', 'number of the write modulo 4096 (2)', 'number of the write (6)'),
-  /** Taken for pruning: what the block of a height made obsolete (state versions, tree nodes). Not written yet. */
-  stale: space('P', 'stale entries', 'height ‖ key of the stale entry', 'empty'),
+  /** What pruning needs to know of a block, read when its height is no longer kept. */
+  stale: space(
+    'P',
+    'pruning lists',
+    'height ‖ 0, or height ‖ 1',
+    '0: state keys that the block wrote, tree nodes that it no longer uses; 1: accounts that it touched',
+  ),
 } as const satisfies Record<string, KeySpace>;
 
 /** The key space of a key, for messages. */
@@ -64,7 +71,10 @@ export function keySpaceOf(key: Uint8Array): KeySpace | undefined {
 const invert = (height: number): number => limits.maxHeight - height;
 
 /** Names in the key space `meta`. */
-export type MetaName = 'format' | 'head' | 'base' | 'paths' | 'snapshot';
+export type MetaName = 'format' | 'head' | 'base' | 'states' | 'pruned' | 'paths' | 'snapshot';
+
+/** Which of the two lists of a block. */
+export const pruningLists = { state: 0, accounts: 1 } as const;
 
 /** Appends keys to a writer. */
 export const writeKey = {
@@ -82,6 +92,8 @@ export const writeKey = {
   history: (out: ByteWriter, account: string, height: Height) =>
     out.u8(keySpaces.history.prefix).text(account).u8(0).u48(invert(height)),
   log: (out: ByteWriter, height: Height, name: string) => out.u8(keySpaces.log.prefix).u48(height).text(name),
+  stale: (out: ByteWriter, height: Height, list: 0 | 1) =>
+    out.u8(keySpaces.stale.prefix).u48(height).u8(list),
   sequence: (out: ByteWriter, slot: number) => out.u8(keySpaces.sequence.prefix).u16(slot),
   evidence: (out: ByteWriter, name: string) => out.u8(keySpaces.evidence.prefix).text(name),
 } as const;

@@ -87,6 +87,14 @@ export class LevelDbEngine implements KeyValueEngine {
     }
   }
 
+  async compact(from: Uint8Array, to: Uint8Array): Promise<void> {
+    try {
+      await this.#db.compactRange(from, to);
+    } catch (error) {
+      throw translate(error, this.location, 'compacting');
+    }
+  }
+
   sizeBytes(): Promise<number> {
     return folderBytes(this.location);
   }

@@ -199,6 +199,10 @@ export class MemoryEngine implements KeyValueEngine {
     return this.#disk.owns(this) ? this.#disk.submit(batches) : new Promise<void>(() => undefined);
   }
 
+  compact(): Promise<void> {
+    return this.#alive(() => undefined);
+  }
+
   sizeBytes(): Promise<number> {
     return this.#alive(() => this.#disk.bytes);
   }

@@ -303,7 +303,7 @@ interface Opened {
 
 async function assemble(opened: Opened): Promise<Store> {
   const { engine, chainId, memory, hashSeed, sequence, highWater, witness } = opened;
-  const { head, base, logEntries } = await checkContents(engine, chainId);
+  const contents = await checkContents(engine, chainId);
   const outside = new OutsideWitness(witness, sequence);
   return new KeyValueStore({
     engine,
@@ -313,9 +313,7 @@ async function assemble(opened: Opened): Promise<Store> {
     }),
     witness: outside,
     chainId,
-    head,
-    base,
-    logEntries,
+    ...contents,
     stateCacheBytes: memory.stateCacheBytes,
     hashSeed,
     release: async () => {

@@ -7,7 +7,7 @@ import { ByteReader, type ByteWriter } from './byte-writer.js';
 import { crc32 } from './checksum.js';
 import { corrupt } from './errors.js';
 import { keySpaceOf } from './key-spaces.js';
-import type { Head, StoredHeader } from './types.js';
+import type { Head, RetainBounds, StoredHeader } from './types.js';
 
 /** Error for a damaged entry. */
 export function corruptEntry(key: Uint8Array, what: string, cause?: unknown) {
@@ -59,6 +59,41 @@ export function readList(body: Uint8Array): readonly Uint8Array[] {
   return Array.from({ length: count }, () => items.bytes(lengths.u32()));
 }
 
+/** A list of short items: count (4), then for each its length (1) and its bytes. */
+export function writeShortList(out: ByteWriter, items: Iterable<Uint8Array>): void {
+  const at = out.length;
+  let count = 0;
+  out.u32(0);
+  for (const item of items) {
+    out.u8(item.length).bytes(item);
+    count++;
+  }
+  writeCount(out, at, count);
+}
+
+/** As `writeShortList`, of texts that can be keys. */
+export function writeTextList(out: ByteWriter, items: Iterable<string>): void {
+  const at = out.length;
+  let count = 0;
+  out.u32(0);
+  for (const item of items) {
+    out.u8(item.length).text(item);
+    count++;
+  }
+  writeCount(out, at, count);
+}
+
+function writeCount(out: ByteWriter, at: number, count: number): void {
+  new DataView(out.buffer.buffer, out.buffer.byteOffset).setUint32(at, count);
+}
+
+/** Views of the items of a short list. */
+export function readShortList(reader: ByteReader): Uint8Array[] {
+  const items: Uint8Array[] = [];
+  for (let left = reader.u32(); left > 0; left--) items.push(reader.bytes(reader.u8()));
+  return items;
+}
+
 export function writeHeader(out: ByteWriter, header: StoredHeader): void {
   out.bytes(header.digest).u32(header.headerBytes.length).bytes(header.headerBytes);
   if (header.certificate !== undefined) out.bytes(encodeCommitCertificate(header.certificate));
@@ -85,6 +120,15 @@ export function readHead(body: Uint8Array): Head {
     digest: asDigest(reader.bytes(32)),
     stateRoot: asHash(reader.bytes(32)),
   };
+}
+
+export function writeRetainBounds(out: ByteWriter, { blocks, states }: RetainBounds): void {
+  out.u48(blocks).u48(states);
+}
+
+export function readRetainBounds(body: Uint8Array): RetainBounds {
+  const reader = new ByteReader(body);
+  return { blocks: asHeight(reader.u48()), states: asHeight(reader.u48()) };
 }
 
 export interface Location {

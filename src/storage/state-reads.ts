@@ -94,15 +94,18 @@ export async function historyPage(
     readonly limit: number;
     readonly before: Position | undefined;
     readonly head: Height;
+    /** Blocks up to this one are not kept. */
+    readonly base: Height;
   },
 ): Promise<HistoryPage> {
-  const { account, limit, before, head } = options;
+  const { account, limit, before, head, base } = options;
   invariant(limit > 0, 'a limit is positive');
   const newest = asHeight(Math.min(before?.height ?? head, head, limits.maxHeight));
   const positions: Position[] = [];
   // One position more than asked for tells whether there is another page.
   const wanted = limit + 1;
-  const to = keyAfter(makeKey((out) => writeKey.history(out, account, asHeight(0))));
+  const oldest = makeKey((out) => writeKey.history(out, account, base));
+  const to = base === 0 ? keyAfter(oldest) : oldest;
   let from = makeKey((out) => writeKey.history(out, account, newest));
   while (positions.length < wanted) {
     const pageSize = Math.min(wanted - positions.length, 256);

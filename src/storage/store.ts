@@ -1,8 +1,9 @@
-import { invariant, type ChainId, type Height, type StateKey, type TxId } from '../types/index.js';
+import { asHeight, invariant, type ChainId, type Height, type StateKey, type TxId } from '../types/index.js';
 import { isKeyText } from './byte-writer.js';
 import { checkCommit, commitBatch } from './commit-batch.js';
 import { LogIndex, readLogEntries } from './consensus-log.js';
 import type { KeyValueEngine } from './engine.js';
+import { compactPruned, Pruning } from './pruning.js';
 import { keySpaces, makeKey, textOfKey, writeKey } from './key-spaces.js';
 import { checked, corruptEntry, parsed, readHeader, readList, readLocation } from './records.js';
 import { scan } from './scan.js';
@@ -14,6 +15,8 @@ import type {
   Head,
   HistoryPage,
   LogEntry,
+  PruneStep,
+  RetainBounds,
   StateChunk,
   StateChunkRequest,
   Store,
@@ -36,6 +39,10 @@ export interface StoreParts {
   readonly head: Head | undefined;
   /** See Store.base. */
   readonly base: Height;
+  /** See Store.oldestState. */
+  readonly oldestState: Height;
+  /** What is pruned already. */
+  readonly removed: RetainBounds;
   readonly logEntries: readonly LogEntry[];
   readonly stateCacheBytes: number;
   /** Seed of the caches' hash tables. */
@@ -49,12 +56,16 @@ export interface StoreParts {
 export class KeyValueStore implements Store {
   readonly engine: Store['engine'];
   readonly chainId: ChainId;
-  readonly base: Height;
   readonly #parts: StoreParts;
   readonly #db: KeyValueEngine;
   readonly #writer: UnitWriter;
   readonly #logIndex = new LogIndex();
   readonly #state: StateCache;
+  readonly #pruning: Pruning;
+  /** What readers may see. */
+  #kept: RetainBounds;
+  /** Ends with the step of pruning that is under way. */
+  #lastStep: Promise<unknown> = Promise.resolve();
   /** Last block that is durable. */
   #head: Head | undefined;
   /** Last block that was handed to the writer. */
@@ -68,7 +79,8 @@ export class KeyValueStore implements Store {
   constructor(parts: StoreParts) {
     this.engine = parts.engine.name;
     this.chainId = parts.chainId;
-    this.base = parts.base;
+    this.#kept = { blocks: parts.base, states: parts.oldestState };
+    this.#pruning = new Pruning(parts);
     this.#parts = parts;
     this.#db = parts.engine;
     this.#writer = parts.writer;
@@ -86,6 +98,14 @@ export class KeyValueStore implements Store {
     this.#parts.witness.accept();
   }
 
+  get base(): Height {
+    return this.#kept.blocks;
+  }
+
+  get oldestState(): Height {
+    return this.#kept.states;
+  }
+
   head(): Head | undefined {
     return this.#head;
   }
@@ -99,6 +119,7 @@ export class KeyValueStore implements Store {
     this.#spareBuffer = undefined;
     this.#logIndex.prune(batch, height);
     this.#queuedHead = head;
+    this.#pruning.noteWrites(commit.stateWrites.keys());
     await this.#writer.submit(batch, () => {
       this.#head = head;
       this.#state.committed(commit.stateWrites);
@@ -126,13 +147,17 @@ export class KeyValueStore implements Store {
 
   async block(height: Height): Promise<StoredBlock | undefined> {
     this.#assertOpen();
-    if (!this.#isCommitted(height) || (height > 0 && height === this.base)) return undefined;
+    if (!this.#isKept(height)) return undefined;
     const [headerKey, envelopesKey, resultsKey] = [
       makeKey((out) => writeKey.header(out, height)),
       makeKey((out) => writeKey.envelopes(out, height)),
       makeKey((out) => writeKey.results(out, height)),
     ] as const;
     const [header, envelopes, results] = await this.#db.getMany([headerKey, envelopesKey, resultsKey]);
+    // It may have been given up while it was read.
+    if (!this.#isKept(height)) return undefined;
+    // A store that began with a copy has no genesis block.
+    if (header === undefined && height === 0 && this.base > 0) return undefined;
     if (header === undefined) throw corruptEntry(headerKey, 'an entry of a committed block is missing');
     if (envelopes === undefined) throw corruptEntry(envelopesKey, 'an entry of a committed block is missing');
     if (results === undefined) throw corruptEntry(resultsKey, 'an entry of a committed block is missing');
@@ -160,7 +185,7 @@ export class KeyValueStore implements Store {
     const [stored] = await this.#db.getMany([key]);
     if (stored === undefined) return undefined;
     const location = parsed(key, stored, readLocation);
-    return this.#isCommitted(location.height) ? location : undefined;
+    return this.#isKept(location.height) ? location : undefined;
   }
 
   async stateMany(keys: readonly StateKey[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -172,7 +197,7 @@ export class KeyValueStore implements Store {
     this.#assertOpen();
     const head = this.#head;
     if (head === undefined || !isKeyText(key)) return undefined;
-    return stateAt(this.#db, key, height < head.height ? height : head.height);
+    return this.#ofState(height, () => stateAt(this.#db, key, height < head.height ? height : head.height));
   }
 
   async stateRange(options: {
@@ -185,7 +210,8 @@ export class KeyValueStore implements Store {
     const { prefix, after = '', height } = options;
     const head = this.#head;
     if (head === undefined || !isKeyText(prefix) || !isKeyText(after)) return [];
-    return stateRange(this.#db, { ...options, after, height: height < head.height ? height : head.height });
+    const at = height < head.height ? height : head.height;
+    return this.#ofState(height, () => stateRange(this.#db, { ...options, after, height: at }));
   }
 
   async stateChunk(request: StateChunkRequest): Promise<StateChunk> {
@@ -194,10 +220,10 @@ export class KeyValueStore implements Store {
     await this.#paths;
     const head = this.#head;
     invariant(
-      head !== undefined && request.height >= this.base && request.height <= head.height,
-      'a chunk of the state is read at a height whose state is there',
+      head !== undefined && request.height <= head.height,
+      'a chunk of the state is read at a height that is committed',
     );
-    return readStateChunk(this.#db, request);
+    return this.#ofState(request.height, () => readStateChunk(this.#db, request));
   }
 
   async treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -218,7 +244,16 @@ export class KeyValueStore implements Store {
     this.#assertOpen();
     const head = this.#head;
     if (head === undefined || !isKeyText(account)) return { entries: [], next: undefined };
-    return historyPage(this.#db, { account, limit, before, head: head.height });
+    // Blocks may be given up while they are read: then again, with what is left.
+    for (;;) {
+      const { base } = this;
+      try {
+        const page = await historyPage(this.#db, { account, limit, before, head: head.height, base });
+        if (this.base === base) return page;
+      } catch (error) {
+        if (this.base === base) throw error;
+      }
+    }
   }
 
   async putEvidence(key: string, value: Uint8Array): Promise<void> {
@@ -238,6 +273,35 @@ export class KeyValueStore implements Store {
     return found;
   }
 
+  async retain(bounds: RetainBounds): Promise<void> {
+    this.#assertOpen();
+    const blocks = asHeight(Math.max(bounds.blocks, this.base));
+    const states = asHeight(Math.max(bounds.states, this.oldestState, blocks));
+    invariant(states < (this.#head?.height ?? 0) || states === this.oldestState, 'the latest state stays');
+    if (blocks === this.base && states === this.oldestState) return;
+    const batch = new WriteBatch(64);
+    writeKey.meta(batch.begin(), 'base');
+    batch.value().u48(blocks);
+    batch.end();
+    writeKey.meta(batch.begin(), 'states');
+    batch.value().u48(states);
+    batch.end();
+    await this.#writer.submit(batch, () => (this.#kept = { blocks, states }));
+  }
+
+  prune(maxEntries: number): Promise<PruneStep> {
+    this.#assertOpen();
+    invariant(maxEntries > 0, 'a step of pruning may remove something');
+    const step = this.#lastStep.then(() => this.#pruning.step(this.#kept, maxEntries));
+    this.#lastStep = step.catch(() => undefined);
+    return step;
+  }
+
+  compact(everything: boolean): Promise<void> {
+    this.#assertOpen();
+    return compactPruned(this.#db, this.#kept, everything);
+  }
+
   async sizeBytes(): Promise<number> {
     this.#assertOpen();
     return this.#db.sizeBytes();
@@ -247,6 +311,7 @@ export class KeyValueStore implements Store {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await this.#writer.close();
+      await this.#lastStep;
       try {
         await this.#db.close();
       } catch (error) {
@@ -259,8 +324,26 @@ export class KeyValueStore implements Store {
     return this.#closing;
   }
 
-  #isCommitted(height: Height): boolean {
-    return this.#head !== undefined && height >= this.base && height <= this.#head.height;
+  /** Whether the block of a height is here for readers. The genesis block is, unless the store began with a copy. */
+  #isKept(height: Height): boolean {
+    return this.#head !== undefined && (height > this.base || height === 0) && height <= this.#head.height;
+  }
+
+  /** What a read of the state of a height gives. Rejects with PRUNED when the state is not kept, also if it was given up
+   * meanwhile: then what was read may lack something. */
+  async #ofState<T>(height: Height, read: () => Promise<T>): Promise<T> {
+    const check = (): void => {
+      if (height >= this.oldestState) return;
+      throw new StorageError(
+        'PRUNED',
+        `The state of height ${height} is not kept any more; the oldest is that of ${this.oldestState}.`,
+        { height: String(height), oldest: String(this.oldestState) },
+      );
+    };
+    check();
+    const found = await read();
+    check();
+    return found;
   }
 
   #assertOpen(): void {

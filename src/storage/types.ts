@@ -33,6 +33,8 @@ export interface BlockCommit {
   readonly stateWrites: ReadonlyMap<StateKey, Uint8Array | undefined>;
   /** Nodes of the state tree that this version adds, by their storage key (see src/crypto/state-tree). */
   readonly treeNodes: Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
+  /** Keys of nodes of the state tree that this version no longer uses; default none. */
+  readonly staleNodes?: Iterable<Uint8Array>;
   /** Accounts that each transaction touched, in order of the envelopes. */
   readonly touchedAccounts: readonly (readonly string[])[];
 }
@@ -110,6 +112,24 @@ export interface CarriedRecords {
   readonly headers: readonly StoredHeader[];
 }
 
+/** What a store keeps. */
+export interface RetainBounds {
+  /** Blocks above this height. */
+  readonly blocks: Height;
+  /** States from this height on. */
+  readonly states: Height;
+}
+
+/** What a step of pruning did. */
+export interface PruneStep {
+  /** Entries that were removed. */
+  readonly entries: number;
+  /** Up to which heights blocks, and below which height states, are removed now. */
+  readonly removed: RetainBounds;
+  /** Whether nothing is left that was given up. */
+  readonly done: boolean;
+}
+
 export interface InstallProgress {
   readonly entries: number;
   /** Bytes of keys and values. */
@@ -128,9 +148,11 @@ export interface Store {
   readonly engine: StorageEngine | 'memory';
   readonly chainId: ChainId;
 
-  /** Height that the store starts at: 0, or that of the snapshot that it was made from. The state is there from this
-   * height on, and the header; blocks, transactions and histories are there above it only. */
+  /** Height that the store starts at: 0, or that of the snapshot that it was made from, or up to which it was pruned.
+   * Its header is there; blocks, transactions and histories are there above it only. Grows by `retain`. */
   readonly base: Height;
+  /** Lowest height whose state is there; not below `base`. Grows by `retain`. */
+  readonly oldestState: Height;
 
   /** Whether more was acknowledged than is here, as a witness outside of the store says: it is an older copy. */
   readonly outdated: boolean;
@@ -170,6 +192,16 @@ export interface Store {
   treeNodes(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** Newest first, from (`before`) exclusive when given. */
   history(account: string, limit: number, before?: { height: Height; index: number }): Promise<HistoryPage>;
+
+  /** Gives up blocks up to `bounds.blocks` and states below `bounds.states`: they are gone for readers when it resolves.
+   * A bound that is below the one in force changes nothing. Both are below the head, and `states` not below `blocks`. */
+  retain(bounds: RetainBounds): Promise<void>;
+  /** Removes some of what was given up, in one or a few synced writes of about `maxEntries` entries each. May be
+   * interrupted anywhere and goes on from there. */
+  prune(maxEntries: number): Promise<PruneStep>;
+  /** Lets the engine give back the room of what was removed, as far as it can be told to. Takes long; reads and writes go
+   * on. With `everything`, of all key spaces; without, of those in order of height. */
+  compact(everything: boolean): Promise<void>;
 
   /** Evidence of equivocation, by an opaque key. */
   putEvidence(key: string, value: Uint8Array): Promise<void>;

@@ -124,6 +124,7 @@ export class ExecutedChain {
       txIds: transactions.map(({ txId }) => txId),
       stateWrites: execution.output.writes,
       treeNodes: execution.tree.nodes,
+      staleNodes: execution.tree.stale,
       touchedAccounts: execution.output.touchedAccounts,
     });
     this.#executor.committed(block.digest);
@@ -188,6 +189,7 @@ export class ExecutedChain {
       txIds: transactions.map(({ txId }) => txId),
       stateWrites: execution.output.writes,
       treeNodes: execution.tree.nodes,
+      staleNodes: execution.tree.stale,
       touchedAccounts: execution.output.touchedAccounts,
     });
     this.#executor.committed(digest);

@@ -93,7 +93,12 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
   return {
     engine: store.engine,
     chainId: store.chainId,
-    base: store.base,
+    get base() {
+      return store.base;
+    },
+    get oldestState() {
+      return store.oldestState;
+    },
     get outdated() {
       return store.outdated;
     },
@@ -129,6 +134,9 @@ export function watchedStore(store: Store, latency: Latency, hooks: StoreHooks):
     history: (account, limit, before) => store.history(account, limit, before),
     putEvidence: (key, value) => store.putEvidence(key, value),
     evidence: () => store.evidence(),
+    retain: (bounds) => store.retain(bounds),
+    prune: (maxEntries) => store.prune(maxEntries),
+    compact: (everything) => store.compact(everything),
     sizeBytes: () => store.sizeBytes(),
     close: () => store.close(),
   };
