@@ -63,6 +63,12 @@ const refusals = {
     retry: 'never',
     meaning: 'The key in force of the validator that the transaction speaks for has not signed it.',
   },
+  RULES_NOT_ACTIVE: {
+    code: status.FAILED_PRECONDITION,
+    retry: 'never',
+    meaning:
+      "An operation is of a later version of the ledger's rules than the one in force. The validators decide on versions (docs/governance.md).",
+  },
   EXPIRED: {
     code: status.FAILED_PRECONDITION,
     retry: 'never',

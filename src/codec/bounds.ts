@@ -38,6 +38,12 @@ export const bounds = {
   maxValidatorSetBytes: 32 * 1024,
   /** A ValidatorSetProposal: a set and 64 ids. */
   maxProposalBytes: 40 * 1024,
+  /** Largest version of the ledger's rules. */
+  maxRulesVersion: 65_535,
+  /** Most decided changes that wait at a time. */
+  maxScheduledChanges: 16,
+  /** A ChangeProposal: a change of below 4 KiB and 64 ids twice. */
+  maxChangeProposalBytes: 16 * 1024,
   /** ValidatorSetChanges as a file: far more than any network has. */
   maxValidatorSetChangesBytes: 64 * 1024 * 1024,
   /** A SealedBlock: envelopes of `maxBlockBytes`, results, header and certificate. */

@@ -1,6 +1,6 @@
 /** Enums of the .proto files by their names in the model. */
 import { DefectError } from '../types/index.js';
-import type { ResultCode, Role, VotePhase } from './model.js';
+import type { ProposalStatus, ResultCode, Role, Vote, VotePhase } from './model.js';
 
 /** An enum: names by number, with nothing at 0 (UNSPECIFIED). */
 export interface EnumTable<Name extends string> {
@@ -51,4 +51,12 @@ export const resultCodes: EnumTable<ResultCode> = table(
   'PROPOSAL_EXPIRED',
   'ALREADY_APPROVED',
   'HEIGHT_OUT_OF_RANGE',
+  'RULES_NOT_ACTIVE',
+  'RULES_VERSION_NOT_NEWER',
+  'PROPOSAL_EXISTS',
+  'PROPOSAL_CLOSED',
+  'ALREADY_VOTED',
+  'NOT_PROPOSER',
 );
+export const votes: EnumTable<Vote> = table('approve', 'reject');
+export const proposalStatuses: EnumTable<ProposalStatus> = table('open', 'decided', 'rejected', 'withdrawn');

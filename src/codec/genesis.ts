@@ -6,7 +6,7 @@ import type { CodecError } from './errors.js';
 import { idRules } from './ids.js';
 import type { Genesis, OpeningBalance } from './model.js';
 import type { Reader } from './reader.js';
-import { message, repeated, schema, string, uint64 } from './schema.js';
+import { message, repeated, schema, string, uint32, uint64 } from './schema.js';
 import {
   readAccount,
   readAsset,
@@ -34,6 +34,7 @@ const genesisFields = schema('quaestor.ledger.v1.Genesis', {
   accounts: repeated(6, 'quaestor.ledger.v1.Account'),
   balances: repeated(7, 'quaestor.ledger.v1.OpeningBalance'),
   parameters: message(8, 'quaestor.ledger.v1.Parameters'),
+  rulesVersion: uint32(9),
 });
 
 function writeOpeningBalance(writer: Writer, value: OpeningBalance): void {
@@ -61,6 +62,7 @@ function writeGenesis(writer: Writer, value: Genesis): void {
   writer.messages(genesisFields.accounts, value.accounts, writeAccount);
   writer.messages(genesisFields.balances, value.balances, writeOpeningBalance);
   writer.message(genesisFields.parameters, value.parameters, writeParameters);
+  writer.uint(genesisFields.rulesVersion, value.rulesVersion ?? 0);
 }
 
 // Ids are ASCII, so the order of strings is the order of their bytes.
@@ -88,8 +90,10 @@ function readGenesis(reader: Reader): Genesis {
     ),
     parameters: reader.requiredMessage(fields.parameters, readParameters),
   };
+  const rulesVersion = reader.uint(fields.rulesVersion, 0, bounds.maxRulesVersion);
   reader.end(fields);
-  return value;
+  if (rulesVersion === 1) reader.fail('NOT_CANONICAL', fields.rulesVersion, 'is 1, which must be left out');
+  return rulesVersion === 0 ? value : { ...value, rulesVersion };
 }
 
 /** Canonical bytes of a genesis: what is hashed to the chain id. Lists must be in their order already. */

@@ -60,6 +60,13 @@ export {
 } from './state.js';
 export { decodeGenesis, encodeGenesis } from './genesis.js';
 export {
+  decodeChangeProposal,
+  decodeGovernance,
+  encodeChangeProposal,
+  encodeGovernance,
+  encodeProposeChange,
+} from './governance.js';
+export {
   decodeValidatorSet,
   decodeValidatorSetProposal,
   encodeProposeValidatorSet,

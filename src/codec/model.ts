@@ -102,6 +102,34 @@ export interface WithdrawValidatorSet {
   readonly kind: 'withdrawValidatorSet';
   readonly validator: string;
 }
+/** What the validators decide on. */
+export interface RulesVersionChange {
+  readonly kind: 'rulesVersion';
+  readonly version: number;
+}
+export type Change = RulesVersionChange;
+export interface ProposeChange {
+  readonly kind: 'proposeChange';
+  readonly validator: string;
+  readonly baseValidatorSetHash: Hash;
+  readonly change: Change;
+  /** 0: as soon as possible. */
+  readonly notBeforeHeight: Height;
+  readonly expiresHeight: Height;
+  readonly reason: string;
+}
+export type Vote = 'approve' | 'reject';
+export interface VoteOnChange {
+  readonly kind: 'voteOnChange';
+  readonly validator: string;
+  readonly proposal: ProposeChange;
+  readonly vote: Vote;
+}
+export interface WithdrawChange {
+  readonly kind: 'withdrawChange';
+  readonly validator: string;
+  readonly proposalId: Hash;
+}
 export type Operation =
   | RegisterMember
   | CreateAccount
@@ -111,7 +139,10 @@ export type Operation =
   | Transfer
   | ProposeValidatorSet
   | ApproveValidatorSet
-  | WithdrawValidatorSet;
+  | WithdrawValidatorSet
+  | ProposeChange
+  | VoteOnChange
+  | WithdrawChange;
 
 export interface TransactionPayload {
   readonly sender: string;
@@ -189,7 +220,13 @@ export type ResultCode =
   | 'UNKNOWN_PROPOSAL'
   | 'PROPOSAL_EXPIRED'
   | 'ALREADY_APPROVED'
-  | 'HEIGHT_OUT_OF_RANGE';
+  | 'HEIGHT_OUT_OF_RANGE'
+  | 'RULES_NOT_ACTIVE'
+  | 'RULES_VERSION_NOT_NEWER'
+  | 'PROPOSAL_EXISTS'
+  | 'PROPOSAL_CLOSED'
+  | 'ALREADY_VOTED'
+  | 'NOT_PROPOSER';
 
 export interface TransactionResult {
   readonly txId: TxId;
@@ -351,6 +388,30 @@ export interface ValidatorSetProposal {
   /** Ids of validators, ascending. */
   readonly approvals: readonly string[];
 }
+export interface ScheduledChange {
+  /** First height that is under it. */
+  readonly height: Height;
+  readonly change: Change;
+  readonly proposalId: Hash;
+}
+export interface Governance {
+  /** Of the next height. */
+  readonly rulesVersion: number;
+  /** In order of height. */
+  readonly scheduled: readonly ScheduledChange[];
+}
+export type ProposalStatus = 'open' | 'decided' | 'rejected' | 'withdrawn';
+export interface ChangeProposal {
+  readonly proposal: ProposeChange;
+  /** Ids of validators, ascending. */
+  readonly approvals: readonly string[];
+  readonly rejections: readonly string[];
+  readonly status: ProposalStatus;
+  /** 0 while it is open. */
+  readonly closedHeight: Height;
+  /** 0 unless it is decided. */
+  readonly effectiveHeight: Height;
+}
 export interface OpeningBalance {
   readonly account: string;
   readonly asset: string;
@@ -365,6 +426,8 @@ export interface Genesis {
   readonly accounts: readonly Account[];
   readonly balances: readonly OpeningBalance[];
   readonly parameters: Parameters;
+  /** Version of the ledger's rules; absent stands for 1. */
+  readonly rulesVersion?: number;
 }
 
 // ---- peer/v1/consensus.proto ----

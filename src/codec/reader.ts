@@ -12,6 +12,12 @@ const chunkDigits = 15;
 /** Reads the content of a message up to its end. */
 export type ReadFunction<T> = (reader: Reader) => T;
 
+/** One of the messages that a oneof may hold. */
+export interface Variant<T> {
+  readonly field: Field;
+  readonly read: ReadFunction<T>;
+}
+
 /**
  * Reads canonical protobuf and refuses everything else, in one pass: since fields come in ascending order, a message
  * is read by asking for its fields one after the other and then for its end. What is wrong is thrown as a CodecError
@@ -145,7 +151,7 @@ export class Reader {
   /** A list of `min` to `max` ids in strictly ascending order. */
   ids(field: Field, rule: IdRule, min: number, max: number): string[] {
     const values: string[] = [];
-    while (this.#position < this.#end && this.#bytes[this.#position] === field.tag) {
+    while (this.#isAt(field)) {
       if (values.length === max) this.tooMany(field, max);
       const value = this.id(field, rule);
       const previous = values.at(-1);
@@ -188,6 +194,14 @@ export class Reader {
     return this.#at(field) ? this.#nested(field, -1, read) : undefined;
   }
 
+  /** The one message of a oneof that is there, by its number; undefined when none of these is. */
+  variant<T>(variants: readonly (Variant<T> | undefined)[]): T | undefined {
+    const first = this.#position < this.#end ? (this.#bytes[this.#position] ?? 0) : 0;
+    const tag = first < 0x80 ? first : (first & 0x7f) | ((this.#bytes[this.#position + 1] ?? 0) << 7);
+    const variant = variants[tag >> 3];
+    return variant === undefined ? undefined : this.message(variant.field, variant.read);
+  }
+
   /** A message that must be there. */
   requiredMessage<T>(field: Field, read: ReadFunction<T>): T {
     if (!this.#at(field)) this.missing(field);
@@ -207,7 +221,7 @@ export class Reader {
     let previous: T | undefined;
     while (this.#at(field)) {
       if (values.length === max) this.tooMany(field, max);
-      const start = this.#position - 1;
+      const start = this.#position - (field.tag > 0x7f ? 2 : 1);
       const value = this.#nested(field, values.length, read);
       if (ordered !== undefined && previous !== undefined && !ordered(previous, value)) {
         this.fail('WRONG_ORDER', field, `is not in strictly ascending order at item ${values.length}`, start);
@@ -245,11 +259,17 @@ export class Reader {
 
   /** Whether the next field is this one; steps over its tag if so. */
   #at(field: Field): boolean {
-    if (this.#position < this.#end && this.#bytes[this.#position] === field.tag) {
-      this.#position++;
-      return true;
-    }
-    return false;
+    if (!this.#isAt(field)) return false;
+    this.#position += field.tag > 0x7f ? 2 : 1;
+    return true;
+  }
+
+  #isAt({ tag }: Field): boolean {
+    if (this.#position >= this.#end) return false;
+    const first = this.#bytes[this.#position];
+    if (tag <= 0x7f) return first === tag;
+    const second = this.#position + 1;
+    return first === ((tag & 0x7f) | 0x80) && second < this.#end && this.#bytes[second] === tag >> 7;
   }
 
   #nested<T>(field: Field, index: number, read: ReadFunction<T>): T {

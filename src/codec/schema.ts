@@ -15,7 +15,7 @@ export interface Field {
   readonly type: string;
   /** Exactly one; `packed` are the repeated enums. */
   readonly label: 'singular' | 'optional' | 'oneof' | 'repeated' | 'packed';
-  /** The byte before each value on the wire: number and wire type. All numbers are below 16, so one byte is enough. */
+  /** What is before each value on the wire, as a varint: number and wire type. Below 2^14: one byte or two. */
   readonly tag: number;
   /** Full name of the message that it belongs to. */
   readonly message: string;

@@ -18,6 +18,8 @@ export const tags = {
   validatorSet: tag('quaestor/validator-set/v1'),
   /** Hash of a proposed validator set: tag, canonical ProposeValidatorSet. */
   validatorSetProposal: tag('quaestor/validator-set-proposal/v1'),
+  /** Id of a proposal: tag, canonical ProposeChange. */
+  proposal: tag('quaestor/proposal/v1'),
   /** Signature of a vote: tag, canonical VoteStatement. */
   vote: tag('quaestor/vote/v1'),
   /** Signature of a checkpoint: tag, canonical CheckpointStatement. */

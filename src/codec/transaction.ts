@@ -1,16 +1,16 @@
 /** Transactions: envelope, payload and operations (ledger/v1/transaction.proto). */
-import {
-  asHeight,
-  asPublicKey,
-  asSignature,
-  compareBytes,
-  limits,
-  unreachable,
-  type Result,
-} from '../types/index.js';
+import { asHeight, asPublicKey, asSignature, compareBytes, limits, type Result } from '../types/index.js';
 import { bounds } from './bounds.js';
 import { decoder, encoder } from './codec.js';
 import type { CodecError } from './errors.js';
+import {
+  readProposeChange,
+  readVoteOnChange,
+  readWithdrawChange,
+  writeProposeChange,
+  writeVoteOnChange,
+  writeWithdrawChange,
+} from './governance.js';
 import { idRules } from './ids.js';
 import type {
   Burn,
@@ -26,7 +26,7 @@ import type {
   Transfer,
   WeightedKey,
 } from './model.js';
-import type { Reader } from './reader.js';
+import type { ReadFunction, Reader, Variant } from './reader.js';
 import { bytes, message, oneof, repeated, schema, string, uint32, uint64 } from './schema.js';
 import {
   readApprove,
@@ -36,7 +36,7 @@ import {
   writePropose,
   writeWithdraw,
 } from './validator.js';
-import type { Writer } from './writer.js';
+import type { WriteFunction, Writer } from './writer.js';
 
 const signatureFields = schema('quaestor.ledger.v1.Signature', {
   publicKey: bytes(1),
@@ -62,6 +62,9 @@ const operationFields = schema('quaestor.ledger.v1.Operation', {
   proposeValidatorSet: oneof(7, 'quaestor.ledger.v1.ProposeValidatorSet'),
   approveValidatorSet: oneof(8, 'quaestor.ledger.v1.ApproveValidatorSet'),
   withdrawValidatorSet: oneof(9, 'quaestor.ledger.v1.WithdrawValidatorSet'),
+  proposeChange: oneof(10, 'quaestor.ledger.v1.ProposeChange'),
+  voteOnChange: oneof(11, 'quaestor.ledger.v1.VoteOnChange'),
+  withdrawChange: oneof(12, 'quaestor.ledger.v1.WithdrawChange'),
 });
 const policyFields = schema('quaestor.ledger.v1.KeyPolicy', {
   threshold: uint32(1),
@@ -286,60 +289,44 @@ function readTransfer(reader: Reader): Transfer {
   return value;
 }
 
+/** The one list of operations here: how each is written and read. */
+const operations: {
+  readonly [Kind in Operation['kind']]: OperationCodec<Extract<Operation, { kind: Kind }>>;
+} = {
+  registerMember: { write: writeRegisterMember, read: readRegisterMember },
+  createAccount: { write: writeCreateAccount, read: readCreateAccount },
+  createAsset: { write: writeCreateAsset, read: readCreateAsset },
+  mint: { write: writeMint, read: readMint },
+  burn: { write: writeBurn, read: readBurn },
+  transfer: { write: writeTransfer, read: readTransfer },
+  proposeValidatorSet: { write: writePropose, read: readPropose },
+  approveValidatorSet: { write: writeApprove, read: readApprove },
+  withdrawValidatorSet: { write: writeWithdraw, read: readWithdraw },
+  proposeChange: { write: writeProposeChange, read: readProposeChange },
+  voteOnChange: { write: writeVoteOnChange, read: readVoteOnChange },
+  withdrawChange: { write: writeWithdrawChange, read: readWithdrawChange },
+};
+
+interface OperationCodec<T> {
+  readonly write: WriteFunction<T>;
+  readonly read: ReadFunction<T>;
+}
+
+/** By number. */
+const operationVariants: (Variant<Operation> | undefined)[] = [];
+for (const [kind, { read }] of Object.entries<{ readonly read: ReadFunction<Operation> }>(operations)) {
+  const field = operationFields[kind as Operation['kind']];
+  operationVariants[field.number] = { field, read };
+}
+
 function writeOperation(writer: Writer, value: Operation): void {
-  switch (value.kind) {
-    case 'registerMember': {
-      writer.message(operationFields.registerMember, value, writeRegisterMember);
-      return;
-    }
-    case 'createAccount': {
-      writer.message(operationFields.createAccount, value, writeCreateAccount);
-      return;
-    }
-    case 'createAsset': {
-      writer.message(operationFields.createAsset, value, writeCreateAsset);
-      return;
-    }
-    case 'mint': {
-      writer.message(operationFields.mint, value, writeMint);
-      return;
-    }
-    case 'burn': {
-      writer.message(operationFields.burn, value, writeBurn);
-      return;
-    }
-    case 'transfer': {
-      writer.message(operationFields.transfer, value, writeTransfer);
-      return;
-    }
-    case 'proposeValidatorSet': {
-      writer.message(operationFields.proposeValidatorSet, value, writePropose);
-      return;
-    }
-    case 'approveValidatorSet': {
-      writer.message(operationFields.approveValidatorSet, value, writeApprove);
-      return;
-    }
-    case 'withdrawValidatorSet': {
-      writer.message(operationFields.withdrawValidatorSet, value, writeWithdraw);
-      return;
-    }
-    default:
-      return unreachable(value);
-  }
+  // The table pairs each kind with its own functions.
+  const { write } = operations[value.kind] as OperationCodec<Operation>;
+  writer.message(operationFields[value.kind], value, write);
 }
 
 function readOperation(reader: Reader): Operation {
-  const value: Operation | undefined =
-    reader.message(operationFields.registerMember, readRegisterMember) ??
-    reader.message(operationFields.createAccount, readCreateAccount) ??
-    reader.message(operationFields.createAsset, readCreateAsset) ??
-    reader.message(operationFields.mint, readMint) ??
-    reader.message(operationFields.burn, readBurn) ??
-    reader.message(operationFields.transfer, readTransfer) ??
-    reader.message(operationFields.proposeValidatorSet, readPropose) ??
-    reader.message(operationFields.approveValidatorSet, readApprove) ??
-    reader.message(operationFields.withdrawValidatorSet, readWithdraw);
+  const value = reader.variant(operationVariants);
   reader.end(operationFields);
   if (value === undefined) reader.fail('MISSING_FIELD', undefined, 'holds no operation of a known kind');
   return value;

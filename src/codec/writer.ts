@@ -36,8 +36,8 @@ export class Writer {
   uint(field: Field, value: number): void {
     if (value === 0) return;
     this.#representable(field, value);
-    this.#reserve(11);
-    this.#bytes[this.#position++] = field.tag;
+    this.#reserve(12);
+    this.#tag(field);
     this.#varint(value);
   }
 
@@ -48,8 +48,8 @@ export class Writer {
 
   /** Bytes that are there even when empty: `optional` fields and items of lists. */
   item(field: Field, value: Uint8Array): void {
-    this.#reserve(6 + value.length);
-    this.#bytes[this.#position++] = field.tag;
+    this.#reserve(7 + value.length);
+    this.#tag(field);
     this.#varint(value.length);
     this.#bytes.set(value, this.#position);
     this.#position += value.length;
@@ -63,10 +63,10 @@ export class Writer {
   text(field: Field, value: string): void {
     const { length } = value;
     if (length === 0) return;
-    this.#reserve(6 + length);
+    this.#reserve(7 + length);
     const start = this.#position;
     const bytes = this.#bytes;
-    bytes[this.#position++] = field.tag;
+    this.#tag(field);
     this.#varint(length);
     let position = this.#position;
     for (let index = 0; index < length; index++) {
@@ -90,8 +90,8 @@ export class Writer {
   /** A message, or nothing when undefined. */
   message<T>(field: Field, value: T | undefined, write: WriteFunction<T>): void {
     if (value === undefined) return;
-    this.#reserve(2);
-    this.#bytes[this.#position++] = field.tag;
+    this.#reserve(3);
+    this.#tag(field);
     const lengthAt = this.#position++;
     write(this, value);
     const start = lengthAt + 1;
@@ -122,6 +122,11 @@ export class Writer {
         writer.#varint(value);
       }
     });
+  }
+
+  #tag({ tag }: Field): void {
+    if (tag > 0x7f) this.#varint(tag);
+    else this.#bytes[this.#position++] = tag;
   }
 
   #varint(value: number): void {

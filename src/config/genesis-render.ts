@@ -29,6 +29,7 @@ export function renderGenesis(genesis: Genesis): string {
     `time: ${quote(new Date(genesis.timeMs).toISOString())}`,
     'parameters:',
     ...Object.entries(genesis.parameters).map(([name, value]) => `  ${name}: ${String(value)}`),
+    ...(genesis.rulesVersion === undefined ? [] : [`rulesVersion: ${genesis.rulesVersion}`]),
     'members:',
     ...genesis.members.flatMap((member) => [
       `  - id: ${quote(member.member)}`,
@@ -70,6 +71,7 @@ export function renderGenesisJson(genesis: Genesis): string {
     network: genesis.network,
     time: new Date(genesis.timeMs).toISOString(),
     parameters: genesis.parameters,
+    ...(genesis.rulesVersion !== undefined && { rulesVersion: genesis.rulesVersion }),
   };
   const lists = {
     members: genesis.members.map(({ member, name, roles, policy }) => ({

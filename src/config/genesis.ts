@@ -16,6 +16,8 @@ const maxFileBytes = 128 * 1024 * 1024;
 export interface World {
   readonly network: string;
   readonly parameters: Genesis['parameters'];
+  /** Version of the ledger's rules. */
+  readonly rulesVersion: number;
   readonly members: readonly Pick<Member, 'member' | 'name' | 'roles'>[];
   readonly validators: readonly { readonly id: string; readonly member: string }[];
   readonly assets: Genesis['assets'];
@@ -75,6 +77,7 @@ export function genesisOf(document: ConfigDocument): Result<Genesis, ConfigError
     accounts: sortedBy(accounts, (account) => account.account),
     balances: checked.value,
     parameters: file.parameters,
+    ...rulesOf(file),
   });
 }
 
@@ -95,6 +98,7 @@ function worldOf(document: ConfigDocument): Result<World, ConfigError> {
   return ok({
     network: file.network,
     parameters: file.parameters,
+    rulesVersion: file.rulesVersion,
     members: sortedBy(members, (member) => member.member),
     validators: file.validators,
     assets: assetsOf(file),
@@ -129,8 +133,13 @@ export function genesisFromWorld(world: World, keys: WorldKeys, timeMs: number):
     accounts: world.accounts.map((account) => ({ ...account, openedHeight: asHeight(0) })),
     balances: world.balances,
     parameters: world.parameters,
+    ...rulesOf(world),
   });
 }
+
+/** Version 1 is not written out, so that a genesis from before there were versions stays the same one. */
+const rulesOf = ({ rulesVersion }: { readonly rulesVersion: number }): Pick<Genesis, 'rulesVersion'> =>
+  rulesVersion === 1 ? {} : { rulesVersion };
 
 function check(
   file: GenesisFile | WorldFile,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { asPublicKey, fromHex, limits } from '../types/index.js';
+import { asPublicKey, fromHex, limits, newestRules } from '../types/index.js';
 import type { PublicKey } from '../types/index.js';
 import { ids } from './ids.js';
 import { field } from './schema.js';
@@ -89,6 +89,8 @@ export const genesisSchema = field.mapping({
   network: ledgerFields.network,
   time: ledgerFields.time,
   parameters: ledgerFields.parameters,
+  /** Files from before there were versions of the rules name none. */
+  rulesVersion: field.integer(1, 65_535).default(1),
   members: field.list(field.mapping({ ...ledgerFields.member, policy: policy() }), 1, Infinity),
   validators: field.list(
     field.mapping({ ...ledgerFields.validator, publicKey: publicKey() }),
@@ -104,6 +106,7 @@ export const genesisSchema = field.mapping({
 export const worldSchema = field.mapping({
   network: ledgerFields.network,
   parameters: ledgerFields.parameters,
+  rulesVersion: field.integer(1, 65_535).default(newestRules),
   members: field.list(field.mapping(ledgerFields.member), 1, Infinity),
   validators: field.list(field.mapping(ledgerFields.validator), 1, limits.maxValidators),
   assets: field.list(field.mapping(ledgerFields.asset), 0, Infinity).default([]),

@@ -1,10 +1,12 @@
 import {
   encodeCheckpointStatement,
+  encodeProposeChange,
   encodeProposeValidatorSet,
   encodeValidatorSet,
   encodeVoteStatement,
   tags,
   type CheckpointStatement,
+  type ProposeChange,
   type ProposeValidatorSet,
   type ValidatorSet,
   type VoteStatement,
@@ -53,6 +55,11 @@ export function validatorSetHash(set: ValidatorSet): Hash {
 /** Hash of a proposed validator set: SHA-256("quaestor/validator-set-proposal/v1" ‖ canonical ProposeValidatorSet). */
 export function validatorSetProposalHash(proposal: ProposeValidatorSet): Hash {
   return asHash(sha256(tags.validatorSetProposal, encodeProposeValidatorSet(proposal)));
+}
+
+/** Id of a proposal: SHA-256("quaestor/proposal/v1" ‖ canonical ProposeChange). */
+export function proposalId(proposal: ProposeChange): Hash {
+  return asHash(sha256(tags.proposal, encodeProposeChange(proposal)));
 }
 
 /** What a validator signs to vote: "quaestor/vote/v1" ‖ canonical VoteStatement. */

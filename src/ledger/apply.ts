@@ -2,6 +2,7 @@ import {
   decodeParameters,
   encodeAppliedBlock,
   encodeValidatorSet,
+  type Governance,
   type KeyPolicy,
   type Member,
   type Parameters,
@@ -9,13 +10,14 @@ import {
   type TransactionResult,
   type ValidatorSet,
 } from '../codec/index.js';
-import { asHeight, DefectError, type Hash, type Height, type StateKey } from '../types/index.js';
+import { asHeight, DefectError, newestRules, type Hash, type Height, type StateKey } from '../types/index.js';
 import { satisfies } from './authorization.js';
 import { Draft } from './draft.js';
 import { stateKeys, validatorSetIds } from './keys.js';
-import { handlerOf } from './operations/index.js';
+import { handlerOf, rulesNeeded } from './operations/index.js';
 import { records, type RecordKind } from './records.js';
 import { BlockHashes } from './replay-window.js';
+import { firstGovernance, governanceAfter, governanceIn, RulesUnknownError } from './rules.js';
 import type { BlockInput, BlockOutput, CheckedTransaction, OperationContext, StateView } from './types.js';
 
 /**
@@ -24,13 +26,15 @@ import type { BlockInput, BlockOutput, CheckedTransaction, OperationContext, Sta
  */
 export function usesIdempotencyKey(code: ResultCode): boolean {
   switch (code) {
-    // Not the sender's doing: anyone can take signatures off an envelope, and a primary can be early or late.
+    // Not the sender's doing: anyone can take signatures off an envelope, and a primary can be early or late. Software
+    // that is right under the rules in force could not read a block with operations of later ones.
     case 'UNKNOWN_SENDER':
     case 'SENDER_NOT_AUTHORIZED':
     case 'ACCOUNT_NOT_AUTHORIZED':
     case 'VALIDATOR_NOT_AUTHORIZED':
     case 'EXPIRED':
     case 'VALIDITY_TOO_LONG':
+    case 'RULES_NOT_ACTIVE':
       return false;
     default:
       return true;
@@ -78,6 +82,7 @@ class BlockExecution implements OperationContext {
   readonly #input: BlockInput;
   readonly #draft: Draft;
   readonly parameters: Parameters;
+  readonly #governance: Governance;
   readonly #window: number;
   readonly #windowStart: Height;
   readonly #used: BlockHashes;
@@ -91,6 +96,9 @@ class BlockExecution implements OperationContext {
     this.#input = input;
     this.height = input.height;
     this.#draft = new Draft(input.state);
+    this.#governance = governanceIn(input.state);
+    const { rulesVersion } = this.#governance;
+    if (rulesVersion > newestRules) throw new RulesUnknownError(rulesVersion, input.height);
     this.parameters = parametersIn(input.state);
     this.#window = this.parameters.validityWindowBlocks;
     this.#windowStart = replayWindowStart(input.height, this.#window);
@@ -107,6 +115,7 @@ class BlockExecution implements OperationContext {
       touchedAccounts.push(this.#touched);
     }
     const nextValidatorSet = this.#dueValidatorSet();
+    const governance = this.#nextGovernance();
     return {
       writes: this.#collectWrites(nextValidatorSet),
       results,
@@ -114,6 +123,7 @@ class BlockExecution implements OperationContext {
       idempotencyHashes: this.#usedInOrder,
       inadmissible: this.#inadmissible,
       nextValidatorSet,
+      governance,
     };
   }
 
@@ -163,6 +173,7 @@ class BlockExecution implements OperationContext {
 
   /** Why the transaction as a whole is refused, if it is. */
   #refusal({ envelope, payload, idempotencyHash }: CheckedTransaction): ResultCode | undefined {
+    if (rulesNeeded(payload.operations) > this.#governance.rulesVersion) return 'RULES_NOT_ACTIVE';
     if (this.#member === undefined) return 'UNKNOWN_SENDER';
     if (!satisfies(this.#member.policy, envelope.signatures)) return 'SENDER_NOT_AUTHORIZED';
     if (payload.validUntilHeight < this.height) return 'EXPIRED';
@@ -195,6 +206,18 @@ class BlockExecution implements OperationContext {
     if (bytes === undefined) return undefined;
     const set = records.validatorSet.decode(bytes, validatorSetIds.scheduled);
     return set.activationHeight === this.height + 1 ? set : undefined;
+  }
+
+  /** What is in force at the next height; a change that is due takes effect. */
+  #nextGovernance(): Governance {
+    const decided = this.#draft.get(records.governance, '');
+    if (decided === undefined) return firstGovernance;
+    const next = governanceAfter(decided, this.height);
+    if (next !== decided) {
+      this.#draft.begin();
+      this.#draft.set(records.governance, '', next);
+    }
+    return next;
   }
 
   #collectWrites(nextValidatorSet: ValidatorSet | undefined): Map<StateKey, Uint8Array | undefined> {

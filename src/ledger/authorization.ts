@@ -1,8 +1,9 @@
 import type { KeyPolicy, KeySignature, ResultCode } from '../codec/index.js';
 import { compareBytes, equalBytes, type StateKey } from '../types/index.js';
 import { stateKeys, validatorSetIds } from './keys.js';
-import { handlerOf } from './operations/index.js';
+import { handlerOf, rulesNeeded } from './operations/index.js';
 import { recordKey, records } from './records.js';
+import { governanceIn } from './rules.js';
 import type { DecodedTransaction, StateView } from './types.js';
 
 /** Whether signatures that hold satisfy a policy. Both lists are in ascending order of public key, as the codec makes
@@ -30,13 +31,19 @@ export function satisfies(policy: KeyPolicy, signatures: readonly KeySignature[]
 /** Outcome of the check at the door: that of the block, as far as it depends on who signed. */
 export type Authorization = Extract<
   ResultCode,
-  'OK' | 'UNKNOWN_SENDER' | 'SENDER_NOT_AUTHORIZED' | 'ACCOUNT_NOT_AUTHORIZED' | 'VALIDATOR_NOT_AUTHORIZED'
+  | 'OK'
+  | 'UNKNOWN_SENDER'
+  | 'SENDER_NOT_AUTHORIZED'
+  | 'ACCOUNT_NOT_AUTHORIZED'
+  | 'VALIDATOR_NOT_AUTHORIZED'
+  | 'RULES_NOT_ACTIVE'
 >;
 
-/** Keys that `authorize` reads: the sender's record, those of the accounts that pay, and the validators when one
- * speaks. */
+/** Keys that `authorize` reads: the sender's record, those of the accounts that pay, the validators when one speaks,
+ * and the rules in force when an operation is not of the first ones. */
 export function authorizationReads({ payload }: DecodedTransaction): StateKey[] {
   const keys = [recordKey(records.member, payload.sender)];
+  if (rulesNeeded(payload.operations) > 1) keys.push(stateKeys.governance);
   for (const operation of payload.operations) {
     const handler = handlerOf(operation);
     const payer = handler.payer(operation);
@@ -57,6 +64,8 @@ export function authorizationReads({ payload }: DecodedTransaction): StateKey[] 
  * account that does not exist (yet) or has another owner is left for the block to judge.
  */
 export function authorize({ payload, envelope }: DecodedTransaction, state: StateView): Authorization {
+  const rules = rulesNeeded(payload.operations);
+  if (rules > 1 && rules > governanceIn(state).rulesVersion) return 'RULES_NOT_ACTIVE';
   const member = read(state, records.member, payload.sender);
   if (member === undefined) return 'UNKNOWN_SENDER';
   if (!satisfies(member.policy, envelope.signatures)) return 'SENDER_NOT_AUTHORIZED';

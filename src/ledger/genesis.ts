@@ -20,6 +20,7 @@ import {
   asView,
   err,
   limits,
+  newestRules,
   ok,
   type ChainId,
   type Hash,
@@ -43,7 +44,9 @@ export interface GenesisError {
     /** A parameter that no network can work with, or that does not fit another one. */
     | 'PARAMETER_OUT_OF_RANGE'
     /** An account that says it was opened later than at genesis. */
-    | 'OPENED_HEIGHT';
+    | 'OPENED_HEIGHT'
+    /** Rules that this software does not know. */
+    | 'RULES_UNKNOWN';
   /** Where, for example "accounts[3].owner". */
   readonly path: string;
   /** A sentence for people. */
@@ -58,7 +61,10 @@ export function genesisWrites(genesis: Genesis): Result<StateWrites, GenesisErro
   }
   const supplies = new Map<string, Supply>();
   const error =
-    referenceError(genesis) ?? parameterError(genesis.parameters) ?? sumBalances(genesis, supplies);
+    rulesError(genesis) ??
+    referenceError(genesis) ??
+    parameterError(genesis.parameters) ??
+    sumBalances(genesis, supplies);
   if (error !== undefined) return err(error);
 
   const writes = new Map<StateKey, Uint8Array>();
@@ -69,6 +75,8 @@ export function genesisWrites(genesis: Genesis): Result<StateWrites, GenesisErro
   const validators = encodeValidatorSet(firstValidatorSet(genesis.validators));
   writes.set(stateKeys.currentValidators, validators);
   writes.set(stateKeys.epochValidators(0), validators);
+  const { rulesVersion } = genesis;
+  if (rulesVersion !== undefined) put(records.governance, '', { rulesVersion, scheduled: [] });
   for (const member of genesis.members) put(records.member, member.member, member);
   for (const asset of genesis.assets) {
     put(records.asset, asset.asset, asset);
@@ -104,6 +112,15 @@ export function genesisHeader(genesis: Genesis, stateRoot: Hash): BlockHeader {
     timeMs: genesis.timeMs,
     proposer: asValidatorIndex(0),
     transactionCount: 0,
+  };
+}
+
+function rulesError({ rulesVersion = 1 }: Genesis): GenesisError | undefined {
+  if (rulesVersion <= newestRules) return undefined;
+  return {
+    code: 'RULES_UNKNOWN',
+    path: 'rules_version',
+    message: `The genesis is under version ${rulesVersion} of the ledger's rules; this software knows versions up to ${newestRules}. Install a later version of the software.`,
   };
 }
 

@@ -4,6 +4,7 @@
 import { decodeAppliedBlock, decodeParameters } from '../codec/index.js';
 import { DefectError, type StateKey } from '../types/index.js';
 import { stateKeys, validatorSetIds } from './keys.js';
+import { changeId } from './operations/change.js';
 import { records } from './records.js';
 
 /** One thing that does not hold. */
@@ -115,6 +116,12 @@ class Survey {
         if (!decodeAppliedBlock(value).ok || !/^[1-9][0-9]*$/.test(id)) {
           this.#violate('BAD_RECORD', key, `"${key}" is damaged.`);
         }
+        break;
+      case 'governance':
+        records.governance.decode(value, '');
+        break;
+      case 'proposal':
+        this.#named(key, id, changeId(records.changeProposal.decode(value, id).proposal));
         break;
       case 'validators':
         this.#validators(key, id, value);

@@ -1,4 +1,4 @@
-import { asStateKey, type Height, type StateKey } from '../types/index.js';
+import { asStateKey, toHex, type Hash, type Height, type StateKey } from '../types/index.js';
 
 /** Keys of the state. Ids hold no '/', so that no two records share a key. */
 export const stateKeys = {
@@ -15,6 +15,9 @@ export const stateKeys = {
   scheduledValidators: asStateKey('validators/scheduled'),
   epochValidators: (epoch: number): StateKey => asStateKey(`validators/epoch/${epoch.toString()}`),
   validatorSetProposal: (validator: string): StateKey => asStateKey(`validators/proposal/${validator}`),
+  governance: asStateKey('governance'),
+  /** By the id of the proposal. */
+  changeProposal: (id: Hash): StateKey => asStateKey(`proposal/${toHex(id)}`),
 } as const;
 
 /** Ids of the validator sets that operations read. */

@@ -6,7 +6,7 @@ import type { DecodedTransaction, ReadSink } from './types.js';
 
 /** Keys in order of their first mention, each once; text is put together only for keys that are new. */
 class ReadSet implements ReadSink {
-  readonly keys: StateKey[] = [stateKeys.parameters, stateKeys.scheduledValidators];
+  readonly keys: StateKey[] = [stateKeys.parameters, stateKeys.scheduledValidators, stateKeys.governance];
   readonly #seen: readonly Set<string>[] = Array.from({ length: recordKindCount }, () => new Set<string>());
 
   add(kind: RecordKind<unknown>, id: string): void {

@@ -5,6 +5,8 @@ import {
   decodeAccount,
   decodeAsset,
   decodeBalance,
+  decodeChangeProposal,
+  decodeGovernance,
   decodeMember,
   decodeSupply,
   decodeValidatorSet,
@@ -12,6 +14,8 @@ import {
   encodeAccount,
   encodeAsset,
   encodeBalance,
+  encodeChangeProposal,
+  encodeGovernance,
   encodeMember,
   encodeSupply,
   encodeValidatorSet,
@@ -19,7 +23,9 @@ import {
   type Account,
   type Asset,
   type Balance,
+  type ChangeProposal,
   type CodecError,
+  type Governance,
   type Member,
   type Supply,
   type ValidatorSet,
@@ -89,6 +95,10 @@ export const records = {
     encodeValidatorSetProposal,
     decodeValidatorSetProposal,
   ),
+  /** One; its id is empty. */
+  governance: kind<Governance>('governance', encodeGovernance, decodeGovernance),
+  /** By the id of the proposal in hexadecimal. */
+  changeProposal: kind<ChangeProposal>('proposal/', encodeChangeProposal, decodeChangeProposal),
 } as const;
 
 /** Number of kinds. */

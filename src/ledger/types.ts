@@ -2,6 +2,7 @@
  * The border of the ledger: a pure function of (state view, block). See src/ledger/index.ts for the entry points.
  */
 import type {
+  Governance,
   KeyPolicy,
   Operation,
   Parameters,
@@ -71,12 +72,15 @@ export interface BlockOutput {
   /**
    * Indexes of transactions that no valid block holds, ascending: a builder leaves them out, and a replica refuses a
    * block that has any. They are those whose sender can't be charged with them (UNKNOWN_SENDER, SENDER_NOT_AUTHORIZED,
-   * ACCOUNT_NOT_AUTHORIZED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), and those DUPLICATEs that expire before the use that they
+   * ACCOUNT_NOT_AUTHORIZED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), those with operations of later rules
+   * (RULES_NOT_ACTIVE), which older software could not read, and those DUPLICATEs that expire before the use that they
    * duplicate is forgotten. Hence a transaction is on the chain at most once.
    */
   readonly inadmissible: readonly number[];
   /** The set that decides the next height, if it is another one than that of this block. */
   readonly nextValidatorSet: ValidatorSet | undefined;
+  /** Rules of the next height, and what waits. */
+  readonly governance: Governance;
 }
 
 /** Collects the keys that a block may read. */
@@ -87,6 +91,8 @@ export interface ReadSink {
 /** The rules of one kind of operation: one file each in src/ledger/operations. */
 export interface OperationHandler<Kind extends Operation['kind']> {
   readonly kind: Kind;
+  /** First version of the ledger's rules under which the operation is one; 1 when left out. */
+  rules?(operation: Extract<Operation, { kind: Kind }>): number;
   /** Declares the records that `apply` may read, besides the sender's member record. */
   reads(operation: Extract<Operation, { kind: Kind }>, into: ReadSink): void;
   /** Account whose key policy the signatures must satisfy, if any: for the check at the door. */

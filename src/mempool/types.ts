@@ -68,6 +68,7 @@ export const admitRefusalCodes: readonly AdmitRefusalCode[] = [
   'SENDER_NOT_AUTHORIZED',
   'ACCOUNT_NOT_AUTHORIZED',
   'VALIDATOR_NOT_AUTHORIZED',
+  'RULES_NOT_ACTIVE',
   'EXPIRED',
   'VALIDITY_TOO_LONG',
   'QUOTA_EXCEEDED',

@@ -10,8 +10,10 @@ import {
 import {
   applyBlock,
   BlockHashes,
+  governanceIn,
   readsOf,
   replayWindowStart,
+  unknownRules,
   windowAbove,
   type BlockOutput,
   type CheckedTransaction,
@@ -76,7 +78,8 @@ export class BlockExecutor {
 
   /**
    * Executes transactions as the block at `height` on the state after `parent`, which is the committed head or has an
-   * overlay. Undefined when it is neither, or no longer: then the answer would be about a past that is no more.
+   * overlay. Undefined when it is neither, or no longer: then the answer would be about a past that is no more. Undefined,
+   * too, at a height whose rules this software does not know: it stops once the block below is committed.
    */
   run(
     parent: Digest,
@@ -157,6 +160,7 @@ export class BlockExecutor {
         return value;
       },
     };
+    if (unknownRules(governanceIn(state), asHeight(height - 1)) !== undefined) return undefined;
     const window = windowAbove(
       this.#options.committedHashes,
       chain.map((execution) => execution.hashes),

@@ -1,4 +1,4 @@
-import type { Evidence, Parameters } from '../codec/index.js';
+import type { Evidence, Governance, Parameters } from '../codec/index.js';
 import type { BlockRef, ConsensusConfig, Notice } from '../consensus/types.js';
 import type { StateTree } from '../crypto/index.js';
 import type { Mempool } from '../mempool/index.js';
@@ -45,6 +45,8 @@ export interface DriverObserver {
   unsigned?(statement: string, error: QuaestorError): void;
   /** At the start, and whenever a validator set is decided or takes over: whose indexes are meant from now on. */
   electorates?(electorates: Electorates, self: ValidatorIndex | undefined): void;
+  /** At the start and after every block: the rules of the next height, and what is decided and waits. */
+  governance?(governance: Governance): void;
   /** Once per heartbeat. */
   tick(): void;
   /** The replica stopped for good; the process must not go on as if nothing had happened. */
@@ -58,6 +60,8 @@ export interface DriverOptions {
   readonly electorates: Electorates;
   readonly identity: Identity;
   readonly parameters: Parameters;
+  /** Rules of the next height, and what waits. */
+  readonly governance: Governance;
   readonly mempool: Mempool;
   readonly tree: StateTree;
   readonly observer: DriverObserver;

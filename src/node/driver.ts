@@ -14,7 +14,7 @@ import {
   type NextEpoch,
   type ReplicaState,
 } from '../consensus/index.js';
-import type { BlockOutput, CheckedTransaction } from '../ledger/index.js';
+import { unknownRules, type BlockOutput, type CheckedTransaction } from '../ledger/index.js';
 import type { Digest, Hash, Height, ValidatorIndex } from '../types/index.js';
 import { quorumOf, unreachable } from '../types/index.js';
 import { answerBodies } from './answer-bodies.js';
@@ -117,6 +117,7 @@ export class ReplicaDriver {
   /** Sets the replica going. */
   start(): void {
     this.#epochs.announce();
+    this.#options.observer.governance?.(this.#options.governance);
     this.#draining = true;
     for (const effect of this.#firstEffects) this.#perform(effect);
     this.#draining = false;
@@ -342,8 +343,14 @@ export class ReplicaDriver {
 
   #blockCommitted(height: Height, digest: Digest, output: BlockOutput): void {
     this.#updateInFlight();
+    const { nextValidatorSet, governance } = output;
+    this.#options.observer.governance?.(governance);
+    const unknown = unknownRules(governance, height);
+    if (unknown !== undefined) {
+      this.#fail(unknown.message, unknown);
+      return;
+    }
     this.#epoch.catchUp.committed();
-    const { nextValidatorSet } = output;
     const next = nextValidatorSet && epochOf(nextValidatorSet, this.#options.identity);
     if (next === undefined) this.#epochs.noteSchedule(output);
     this.dispatch({ kind: 'committed', height, digest, ...(next === undefined ? {} : { next }) });

@@ -1,8 +1,9 @@
-import type { Evidence, ValidatorSet } from '../codec/index.js';
+import type { Evidence, Governance, ValidatorSet } from '../codec/index.js';
 import type { BlockRef, Notice } from '../consensus/types.js';
 import type { Logger, Metrics } from '../telemetry/index.js';
 import { validatorSetHash } from '../crypto/index.js';
-import { equalBytes, quorumOf, toHex, type QuaestorError } from '../types/index.js';
+import { scheduledRules } from '../ledger/index.js';
+import { equalBytes, newestRules, quorumOf, toHex, type QuaestorError } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { Execution } from './block-executor.js';
 import type { DriverObserver, EvidenceRefusal, MessageOutcome } from './driver-options.js';
@@ -51,6 +52,7 @@ export class NodeObserver implements DriverObserver {
   #sets: readonly ValidatorSet[] = [];
   #self: ValidatorIndex | undefined;
   #epoch = -1;
+  #rules: { readonly version: number; readonly scheduled: number | undefined } | undefined;
   #syncLevel: 'debug' | 'info' = 'info';
   #nextFullMs = -Infinity;
   readonly #counts: LedgerCounts;
@@ -176,6 +178,42 @@ export class NodeObserver implements DriverObserver {
         'This node is not in the validator set in force: it follows the chain and does not vote.',
       );
     }
+  }
+
+  governance(governance: Governance): void {
+    const { log, metrics } = this.#options;
+    const { ledger } = metrics;
+    const { rulesVersion } = governance;
+    const scheduled = scheduledRules(governance);
+    ledger.rulesVersion.set(rulesVersion);
+    ledger.rulesKnown.set(newestRules);
+    ledger.rulesScheduled.set(scheduled?.version ?? 0);
+    ledger.rulesScheduledHeight.set(scheduled?.height ?? 0);
+    const before = this.#rules;
+    this.#rules = { version: rulesVersion, scheduled: scheduled?.version };
+    if (before !== undefined && before.version !== rulesVersion) {
+      log.info(
+        { code: 'RULES_CHANGED', version: rulesVersion, before: before.version },
+        `Blocks are executed under version ${rulesVersion} of the ledger's rules from now on.`,
+      );
+    }
+    if (scheduled !== undefined && before?.scheduled !== scheduled.version) this.#rulesScheduled(scheduled);
+  }
+
+  #rulesScheduled({ version, height }: { readonly version: number; readonly height: Height }): void {
+    const { log } = this.#options;
+    if (version <= newestRules) {
+      log.info(
+        { code: 'RULES_SCHEDULED', version, height },
+        `Version ${version} of the ledger's rules is decided; it is in force from height ${height} on.`,
+      );
+      return;
+    }
+    log.error(
+      { code: 'RULES_UNKNOWN', version, height, known: newestRules },
+      `Version ${version} of the ledger's rules is decided for height ${height}, and this software knows versions up to ` +
+        `${newestRules}: it stops below that height. Install a version of the software that knows it before.`,
+    );
   }
 
   message(from: ValidatorIndex, type: string, outcome: MessageOutcome, detail: string | undefined): void {

@@ -1,4 +1,4 @@
-import { encodeBlockHeader, type Evidence, type Genesis } from '../codec/index.js';
+import { encodeBlockHeader, type Evidence, type Genesis, type Governance } from '../codec/index.js';
 import { decodeLogRecord, type RestoredState, type LogRecord } from '../consensus/index.js';
 import { headerDigest, type StateTree } from '../crypto/index.js';
 import {
@@ -7,8 +7,10 @@ import {
   decodeTransaction,
   genesisHeader,
   genesisWrites,
+  governanceIn,
   replayWindowStart,
   stateKeys,
+  unknownRules,
   type CheckedTransaction,
 } from '../ledger/index.js';
 import { decodeBlockHeader } from '../codec/index.js';
@@ -30,6 +32,8 @@ export interface Recovered {
     readonly transactions: readonly CheckedTransaction[];
   }[];
   readonly evidence: readonly Evidence[];
+  /** Rules of the next height, and what waits. */
+  readonly governance: Governance;
 }
 
 /** How many records of the window are read at a time. */
@@ -74,8 +78,10 @@ export async function recover(
   const stored = await store.header(head.height);
   const header = stored === undefined ? undefined : decodeBlockHeader(stored.headerBytes);
   if (stored === undefined || header?.ok !== true) throw decodeFailure('head');
+  const governance = await readGovernance(store, head.height);
   const { log, bodies } = readEntries(await store.readLog(), chainId);
   return {
+    governance,
     restored: {
       committed: {
         height: head.height,
@@ -90,6 +96,15 @@ export async function recover(
     bodies,
     evidence: await readEvidence(store),
   };
+}
+
+/** The rules of the next height. Throws a RulesUnknownError when this software does not know them. */
+async function readGovernance(store: Store, head: Height): Promise<Governance> {
+  const [bytes] = await store.stateMany([stateKeys.governance]);
+  const governance = governanceIn({ get: () => bytes });
+  const unknown = unknownRules(governance, head);
+  if (unknown !== undefined) throw unknown;
+  return governance;
 }
 
 function readEntries(

@@ -102,6 +102,7 @@ export async function createReplicaOn(options: ReplicaOptions): Promise<Replica>
       electorates,
       identity,
       parameters,
+      governance: recovered.governance,
       mempool,
       tree,
       observer,

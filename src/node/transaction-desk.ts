@@ -225,6 +225,7 @@ function reasonOf(code: string): RefusalReason {
     case 'VALIDATOR_NOT_AUTHORIZED':
     case 'EXPIRED':
     case 'VALIDITY_TOO_LONG':
+    case 'RULES_NOT_ACTIVE':
     case 'QUOTA_EXCEEDED':
       return code;
     case 'KEY_PENDING':
@@ -252,6 +253,8 @@ function messageOf(reason: RefusalReason): string {
       return 'The chain is past valid_until_height, and the transaction was not executed before. Build a new one.';
     case 'VALIDITY_TOO_LONG':
       return 'valid_until_height is further ahead than this network allows. Choose a lower height, or wait.';
+    case 'RULES_NOT_ACTIVE':
+      return "An operation is of a later version of the ledger's rules than the one in force. Submit it once the validators have decided that version and its height is reached.";
     case 'QUOTA_EXCEEDED':
       return 'This member has as many transactions pending as it may. Wait until some of them are final.';
     case 'IDEMPOTENCY_KEY_REUSED':

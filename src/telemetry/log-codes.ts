@@ -30,6 +30,16 @@ export const logCodes = {
     meaning: 'A quorum has decided the next validator set; its height, who joins and who leaves.',
   },
   VALIDATORS_CHANGED: { level: 'info', meaning: 'The next validator set has taken over; who validates now.' },
+  RULES_SCHEDULED: {
+    level: 'info',
+    meaning: "A quorum has decided another version of the ledger's rules; the version and its height.",
+  },
+  RULES_CHANGED: { level: 'info', meaning: "Another version of the ledger's rules is in force from now on." },
+  RULES_UNKNOWN: {
+    level: 'error',
+    meaning:
+      "A version of the ledger's rules is decided that this software does not know: the node stops below its height. Upgrade it before.",
+  },
   VALIDATOR_KEY_MISSING: {
     level: 'error',
     meaning:

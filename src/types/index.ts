@@ -9,3 +9,4 @@ export * from './limits.js';
 export * from './quorum.js';
 export * from './result.js';
 export * from './version-range.js';
+export * from './rules.js';

@@ -9,18 +9,23 @@ import {
   type Asset,
   type Balance,
   type BlockHeader,
+  type Change,
+  type ChangeProposal,
   type CheckpointStatement,
   type CommitCertificate,
   type ConsensusMessage,
   type Evidence,
   type EvidenceBundle,
   type Genesis,
+  type Governance,
   type KeyPolicy,
   type Member,
   type NewView,
   type Operation,
   type Parameters,
   type PreparedCertificate,
+  type ProposalStatus,
+  type ProposeChange,
   type Receipt,
   type ResultCode,
   type Role,
@@ -38,6 +43,7 @@ import {
   type ValidatorSetChanges,
   type ValidatorSetProposal,
   type ViewChange,
+  type Vote,
   type VotePhase,
   type VoteSignature,
   type VoteStatement,
@@ -163,6 +169,20 @@ const proposeValidatorSet: Arbitrary<ProposeValidatorSet> = fc.record({
   expiresHeight: height,
 });
 
+const change: Arbitrary<Change> = fc.record({
+  kind: fc.constant('rulesVersion' as const),
+  version: integer(1, bounds.maxRulesVersion),
+});
+const proposeChange: Arbitrary<ProposeChange> = fc.record({
+  kind: fc.constant('proposeChange' as const),
+  validator: validatorId,
+  baseValidatorSetHash: b32.map(asHash),
+  change,
+  notBeforeHeight: height,
+  expiresHeight: height,
+  reason: text(limits.maxMemoBytes),
+});
+
 export const operation: Arbitrary<Operation> = fc.oneof(
   fc.record({
     kind: fc.constant('registerMember' as const),
@@ -199,6 +219,18 @@ export const operation: Arbitrary<Operation> = fc.oneof(
     proposalHash: b32.map(asHash),
   }),
   fc.record({ kind: fc.constant('withdrawValidatorSet' as const), validator: validatorId }),
+  proposeChange,
+  fc.record({
+    kind: fc.constant('voteOnChange' as const),
+    validator: validatorId,
+    proposal: proposeChange,
+    vote: fc.constantFrom<Vote[]>('approve', 'reject'),
+  }),
+  fc.record({
+    kind: fc.constant('withdrawChange' as const),
+    validator: validatorId,
+    proposalId: b32.map(asHash),
+  }),
 );
 
 export const transactionPayload: Arbitrary<TransactionPayload> = fc
@@ -339,19 +371,50 @@ export const validatorSetProposal: Arbitrary<ValidatorSetProposal> = fc.record({
     .map((items) => ascendingBy(items, (item) => item)),
 });
 
-export const genesis: Arbitrary<Genesis> = fc.record({
-  network: text(bounds.maxNetworkNameLength),
-  timeMs: integer(0, limits.maxTimeMs),
-  validators,
-  members: fc.array(member, { maxLength: 3 }).map((items) => ascendingBy(items, (item) => item.member)),
-  assets: fc.array(asset, { maxLength: 3 }).map((items) => ascendingBy(items, (item) => item.asset)),
-  accounts: fc.array(account, { maxLength: 3 }).map((items) => ascendingBy(items, (item) => item.account)),
-  balances: fc
-    .array(fc.record({ account: accountId, asset: assetId, amount }), { maxLength: 4 })
-    // U+0000 is below every character of an id, so this orders by account, then asset.
-    .map((items) => ascendingBy(items, (item) => `${item.account}\0${item.asset}`)),
-  parameters,
+export const governance: Arbitrary<Governance> = fc.record({
+  rulesVersion: integer(1, bounds.maxRulesVersion),
+  scheduled: fc
+    .array(
+      fc.record({ height: integer(1, limits.maxHeight).map(asHeight), change, proposalId: b32.map(asHash) }),
+      {
+        maxLength: 3,
+      },
+    )
+    .map((items) => items.sort((left, right) => left.height - right.height)),
 });
+const voters = (minLength: number): Arbitrary<string[]> =>
+  fc.array(validatorId, { minLength, maxLength: 4 }).map((items) => ascendingBy(items, (item) => item));
+export const changeProposal: Arbitrary<ChangeProposal> = fc
+  .record({
+    proposal: proposeChange,
+    approvals: voters(1),
+    rejections: voters(0),
+    status: fc.constantFrom<ProposalStatus[]>('open', 'decided', 'rejected', 'withdrawn'),
+    closed: integer(1, limits.maxHeight).map(asHeight),
+    effective: integer(1, limits.maxHeight).map(asHeight),
+  })
+  .map(({ closed, effective, ...rest }) => ({
+    ...rest,
+    closedHeight: rest.status === 'open' ? asHeight(0) : closed,
+    effectiveHeight: rest.status === 'decided' ? effective : asHeight(0),
+  }));
+
+export const genesis: Arbitrary<Genesis> = fc
+  .record({
+    network: text(bounds.maxNetworkNameLength),
+    timeMs: integer(0, limits.maxTimeMs),
+    validators,
+    members: fc.array(member, { maxLength: 3 }).map((items) => ascendingBy(items, (item) => item.member)),
+    assets: fc.array(asset, { maxLength: 3 }).map((items) => ascendingBy(items, (item) => item.asset)),
+    accounts: fc.array(account, { maxLength: 3 }).map((items) => ascendingBy(items, (item) => item.account)),
+    balances: fc
+      .array(fc.record({ account: accountId, asset: assetId, amount }), { maxLength: 4 })
+      // U+0000 is below every character of an id, so this orders by account, then asset.
+      .map((items) => ascendingBy(items, (item) => `${item.account}\0${item.asset}`)),
+    parameters,
+    rulesVersion: fc.option(integer(2, bounds.maxRulesVersion), { nil: undefined }),
+  })
+  .map(({ rulesVersion, ...rest }) => (rulesVersion === undefined ? rest : { ...rest, rulesVersion }));
 
 export const checkpointStatement: Arbitrary<CheckpointStatement> = fc.record({
   chainId: b32.map(asChainId),

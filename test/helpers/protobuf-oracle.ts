@@ -21,11 +21,6 @@ protoRoot.loadSync('quaestor/signer/v1/signer_service.proto');
 
 const phases: Readonly<Record<string, number>> = { prePrepare: 1, prepare: 2, commit: 3 };
 const roleNumbers: Readonly<Record<string, number>> = { registrar: 1, assetAdmin: 2 };
-const kinds = new Set([
-  ...['registerMember', 'createAccount', 'createAsset', 'mint', 'burn', 'transfer'],
-  ...['proposeValidatorSet', 'approveValidatorSet', 'withdrawValidatorSet'],
-  ...['prePrepare', 'prepare', 'commit', 'checkpoint', 'viewChange', 'newView'],
-]);
 
 const isDefault = (value: unknown): boolean =>
   value === 0 ||
@@ -33,12 +28,18 @@ const isDefault = (value: unknown): boolean =>
   (value instanceof Uint8Array && value.length === 0) ||
   (Array.isArray(value) && value.length === 0);
 
+/** Name of an enum's value in the .proto file: "open" of ProposalStatus is PROPOSAL_STATUS_OPEN. */
+const enumName = (type: string, value: string): string =>
+  `${type.slice(type.lastIndexOf('.') + 1)}${value.charAt(0).toUpperCase()}${value.slice(1)}`
+    .replace(/(?!^)[A-Z]/g, '_$&')
+    .toUpperCase();
+
 /** The model's value as protobufjs writes it; fields of the default value are left out. */
 export function toPlain(typeName: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof Uint8Array || typeof value !== 'object' || value === null) return value;
   const { kind, ...fields } = value as Record<string, unknown>;
-  if (typeof kind === 'string' && kinds.has(kind) && /\.(Operation|ConsensusMessage)$/.test(typeName)) {
+  if (typeof kind === 'string' && /\.(Operation|ConsensusMessage|Change)$/.test(typeName)) {
     const type = protoRoot.lookupType(typeName).fields[kind]?.resolve().resolvedType;
     return { [kind]: toPlain(type?.fullName.slice(1) ?? '', fields) };
   }
@@ -54,6 +55,8 @@ export function toPlain(typeName: string, value: unknown): unknown {
     if (nested.endsWith('.VotePhase')) plain[wireName] = phases[content as string];
     else if (nested.endsWith('.ResultCode'))
       plain[wireName] = protoRoot.lookupEnum(nested).values[`RESULT_CODE_${content as string}`];
+    else if (nested === 'quaestor.ledger.v1.Vote' || nested.endsWith('.ProposalStatus'))
+      plain[wireName] = protoRoot.lookupEnum(nested).values[enumName(nested, content as string)];
     else if (nested.endsWith('.Role'))
       plain[wireName] = (content as string[]).map((role) => roleNumbers[role]);
     else if (Array.isArray(content)) plain[wireName] = content.map((item) => toPlain(nested, item));

@@ -42,5 +42,6 @@ export const faultTests: Readonly<
   },
   QuaestorTransactionsFailing: { title: 'payments without funds' },
   QuaestorRequestsFailing: { whyNot: 'takes a defect of the node' },
+  QuaestorRulesUnknown: { whyNot: 'takes a later version of the software, which decides rules of its own' },
   QuaestorVersionsDiffer: { title: 'an upgrade that was not finished' },
 };

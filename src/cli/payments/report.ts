@@ -160,6 +160,12 @@ export const resultTexts: Readonly<Record<ResultCode, string>> = {
   PROPOSAL_EXPIRED: 'The proposal has expired.',
   ALREADY_APPROVED: 'The validator has approved the proposal before.',
   HEIGHT_OUT_OF_RANGE: 'A height of the proposal is in the past or too far ahead.',
+  RULES_NOT_ACTIVE: "An operation is of a later version of the ledger's rules than the one in force.",
+  RULES_VERSION_NOT_NEWER: "The proposed version of the ledger's rules is not above the one in force.",
+  PROPOSAL_EXISTS: 'A proposal of just this content exists.',
+  PROPOSAL_CLOSED: 'The proposal is decided, rejected or withdrawn.',
+  ALREADY_VOTED: 'The validator has voted on the proposal before.',
+  NOT_PROPOSER: 'Another validator made the proposal.',
 };
 
 function heightsOf(reports: readonly PaymentReport[]): string {

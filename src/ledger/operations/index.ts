@@ -9,9 +9,12 @@ import { burn } from './burn.js';
 import { createAccount } from './create-account.js';
 import { createAsset } from './create-asset.js';
 import { mint } from './mint.js';
+import { proposeChange } from './propose-change.js';
 import { proposeValidatorSet } from './propose-validator-set.js';
 import { registerMember } from './register-member.js';
 import { transfer } from './transfer.js';
+import { voteOnChange } from './vote-on-change.js';
+import { withdrawChange } from './withdraw-change.js';
 import { withdrawValidatorSet } from './withdraw-validator-set.js';
 
 const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> } = {
@@ -24,9 +27,21 @@ const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> }
   proposeValidatorSet,
   approveValidatorSet,
   withdrawValidatorSet,
+  proposeChange,
+  voteOnChange,
+  withdrawChange,
 };
 
 /** The rules of an operation. To be used with that operation only: the table pairs each kind with its own handler. */
 export function handlerOf(operation: Operation): OperationHandler<Operation['kind']> {
   return handlers[operation.kind] as unknown as OperationHandler<Operation['kind']>;
+}
+
+/** The first version of the rules that has all of these operations. */
+export function rulesNeeded(operations: readonly Operation[]): number {
+  let needed = 1;
+  for (const operation of operations) {
+    needed = Math.max(needed, handlerOf(operation).rules?.(operation) ?? 1);
+  }
+  return needed;
 }

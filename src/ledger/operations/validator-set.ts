@@ -86,6 +86,6 @@ export function keepOrDecide(
  * More than a window above the deciding block, so that whoever executes the last block of the old set has that block on
  * disk: it has known the new set, and its addresses, for a window of blocks.
  */
-function activationHeight({ height, parameters }: OperationContext, notBeforeHeight: Height): Height {
+export function activationHeight({ height, parameters }: OperationContext, notBeforeHeight: Height): Height {
   return asHeight(Math.max(height + parameters.pipelineWindowBlocks + 1, notBeforeHeight));
 }

@@ -20,6 +20,22 @@ export const ledgerMetrics = (build: MetricBuilder) => ({
     'Time to execute a block, state root included.',
     stepSeconds,
   ),
+  rulesVersion: build.gauge(
+    'ledger_rules_version',
+    "Version of the ledger's rules under which the next block is executed.",
+  ),
+  rulesKnown: build.gauge(
+    'ledger_rules_known_version',
+    "Latest version of the ledger's rules that this software executes.",
+  ),
+  rulesScheduled: build.gauge(
+    'ledger_rules_scheduled_version',
+    "Version of the ledger's rules that is decided and waits for its height, 0 when none does.",
+  ),
+  rulesScheduledHeight: build.gauge(
+    'ledger_rules_scheduled_height',
+    "First height under the decided version of the ledger's rules, 0 when none waits.",
+  ),
   operations: build.counterBy(
     'ledger_operations_total',
     'Operations of committed transactions that took effect, by kind.',

@@ -1,6 +1,14 @@
 /** The chain that the vectors are about: its genesis, its records, and its first block. */
 import * as codec from '../../../src/codec/index.js';
-import type { Genesis, Operation, ResultCode, TransactionPayload } from '../../../src/codec/index.js';
+import type {
+  ChangeProposal,
+  Genesis,
+  Governance,
+  Operation,
+  ProposeChange,
+  ResultCode,
+  TransactionPayload,
+} from '../../../src/codec/index.js';
 import { merkleLeafHash, merkleRoot, StateTree, validatorSetHash } from '../../../src/crypto/index.js';
 import { genesisHeader, genesisWrites } from '../../../src/ledger/index.js';
 import {
@@ -301,6 +309,46 @@ function addRecords(recorder: VectorRecorder, genesis: Genesis): Uint8Array {
     ledger('TransactionPayload'),
     governance,
     codec.encodeTransactionPayload(governance),
+  );
+  const change: ProposeChange = {
+    kind: 'proposeChange',
+    validator: 'validator-1',
+    baseValidatorSetHash: propose.baseValidatorSetHash,
+    change: { kind: 'rulesVersion', version: 2 },
+    notBeforeHeight: asHeight(70),
+    expiresHeight: asHeight(1000),
+    reason: 'Holds and exchanges',
+  };
+  const changeId = asHash(
+    recorder.hash('proposal id', codec.tags.proposal, codec.encodeProposeChange(change)),
+  );
+  const decided: ChangeProposal = {
+    proposal: change,
+    approvals: ['validator-0', 'validator-1', 'validator-3'],
+    rejections: ['validator-2'],
+    status: 'decided',
+    closedHeight: asHeight(60),
+    effectiveHeight: asHeight(70),
+  };
+  recorder.add('change proposal', ledger('ChangeProposal'), decided, codec.encodeChangeProposal(decided));
+  const inForce: Governance = {
+    rulesVersion: 1,
+    scheduled: [{ height: asHeight(70), change: change.change, proposalId: changeId }],
+  };
+  recorder.add('governance', ledger('Governance'), inForce, codec.encodeGovernance(inForce));
+  const changes: TransactionPayload = {
+    ...governance,
+    operations: [
+      change,
+      { kind: 'voteOnChange', validator: 'validator-2', proposal: change, vote: 'reject' },
+      { kind: 'withdrawChange', validator: 'validator-1', proposalId: changeId },
+    ],
+  };
+  recorder.add(
+    'payload: changes',
+    ledger('TransactionPayload'),
+    changes,
+    codec.encodeTransactionPayload(changes),
   );
   for (const member of genesis.members)
     recorder.add(`member ${member.member}`, ledger('Member'), member, codec.encodeMember(member));

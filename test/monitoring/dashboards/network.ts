@@ -171,6 +171,17 @@ export const network: Dashboard = {
             query(`max(${all('quaestor_consensus_validators_scheduled_height')})`, 'next set from height'),
           ],
         ),
+        graph(
+          'Rules of the ledger',
+          'Versions: in force, decided for a later height (0: none), and the latest that the software of a node knows.',
+          'none',
+          [
+            query(`max(${all('quaestor_ledger_rules_version')})`, 'in force'),
+            query(`max(${all('quaestor_ledger_rules_scheduled_version')})`, 'decided'),
+            query(`max(${all('quaestor_ledger_rules_scheduled_height')})`, 'decided for height'),
+            query(all('quaestor_ledger_rules_known_version'), 'known to {{validator}}'),
+          ],
+        ),
         graph('Who votes', '1: the node is in the validator set in force.', 'none', [
           query(all('quaestor_consensus_is_validator')),
         ]),

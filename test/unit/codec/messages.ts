@@ -101,6 +101,13 @@ export const messages: readonly MessageCase[] = [
     codec.decodeValidatorSet,
     arbitraries.validatorSet,
   ),
+  messageCase(ledger('Governance'), codec.encodeGovernance, codec.decodeGovernance, arbitraries.governance),
+  messageCase(
+    ledger('ChangeProposal'),
+    codec.encodeChangeProposal,
+    codec.decodeChangeProposal,
+    arbitraries.changeProposal,
+  ),
   messageCase(
     ledger('ValidatorSetProposal'),
     codec.encodeValidatorSetProposal,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Namespace } from 'protobufjs';
 import '../../../src/codec/index.js';
-import { resultCodes, roles, votePhases } from '../../../src/codec/enums.js';
+import { proposalStatuses, resultCodes, roles, votePhases, votes } from '../../../src/codec/enums.js';
 import { schemas } from '../../../src/codec/schema.js';
 import { protoRoot } from '../../helpers/protobuf-oracle.js';
 
@@ -37,11 +37,11 @@ describe('tables of fields', () => {
     );
   });
 
-  it('are in ascending order of number, all below 16, so that a tag is one byte', () => {
+  it('are in ascending order of number, all below 2048, so that a tag is one byte or two', () => {
     for (const table of schemas.values()) {
       const numbers = Object.values(table).map((field) => field.number);
       expect(numbers).toEqual([...new Set(numbers)].sort((left, right) => left - right));
-      expect(Math.max(...numbers)).toBeLessThan(16);
+      expect(Math.max(...numbers)).toBeLessThan(2048);
     }
   });
 });
@@ -55,6 +55,8 @@ describe('enums', () => {
   it.each([
     ['VotePhase', 'VOTE_PHASE_', votePhases],
     ['Role', 'ROLE_', roles],
+    ['Vote', 'VOTE_', votes],
+    ['ProposalStatus', 'PROPOSAL_STATUS_', proposalStatuses],
     ['ResultCode', 'RESULT_CODE_', resultCodes],
   ] as const)('%s agrees with its .proto file', (name, prefix, table) => {
     expect(

@@ -241,6 +241,16 @@ accounts: [{ id: acc, owner: bank-a, balances: { EUR: '1.10' } }]
     expect(genesis(renderGenesis(made.value))).toEqual(made.value);
   });
 
+  it('keep the version of the rules, and write version 1 as files did before there were versions', () => {
+    const parsed = genesis(valid);
+    expect(parsed.rulesVersion).toBeUndefined();
+    expect(genesis(`${valid}rulesVersion: 1\n`)).toEqual(parsed);
+    const later = { ...parsed, rulesVersion: 7 };
+    expect(genesis(renderGenesis(later))).toEqual(later);
+    expect(JSON.parse(renderGenesisJson(later))).toMatchObject({ rulesVersion: 7 });
+    expect(renderGenesis(parsed)).not.toContain('rulesVersion');
+  });
+
   it('name every key that is missing', async () => {
     const path = join(folder, 'world.yaml');
     writeFileSync(path, world);
