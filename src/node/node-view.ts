@@ -42,6 +42,8 @@ export class NodeView implements NodeInspection {
   readonly #options: NodeViewOptions;
   readonly #startedMs: number;
   #hadQuorum: boolean | undefined;
+  /** Since the start enough validators have said where they stand. */
+  #hasHeard = false;
   readonly #readiness: ReadinessLog;
   #peersShown: ReadonlySet<string> = new Set();
 
@@ -156,9 +158,16 @@ export class NodeView implements NodeInspection {
     const { snapshotThresholdBlocks } = this.#options.config.sync;
     if (snapshotThresholdBlocks > 0 && knownHeight - height >= snapshotThresholdBlocks)
       this.#options.behind?.();
+    // f + 1, of whom one is correct, tell somebody who only follows where the others are; to vote takes a quorum.
+    const isVoter = replica.driver.self !== undefined;
+    const heardValidators = reported.length + 1;
+    const neededValidators = isVoter ? quorum : faultyOf(validators) + 2;
+    this.#hasHeard ||= heardValidators >= neededValidators;
     health.update({
       height,
       knownHeight,
+      heardValidators,
+      neededValidators: this.#hasHeard ? 0 : neededValidators,
       syncing: snapshot.syncing,
       connectedValidators,
       quorum,

@@ -15,6 +15,10 @@ export interface HealthInputs {
   /** Last committed height here, and the highest that any validator reported. */
   readonly height: number;
   readonly knownHeight: number;
+  /** Validators that have said since the start where they stand, this one included, and how many have to before
+   * `knownHeight` means anything. */
+  readonly heardValidators: number;
+  readonly neededValidators: number;
   /** A catch-up is under way. */
   readonly syncing: boolean;
   /** Part of a snapshot that is copied, 0 … 1, while the node copies one. */
@@ -30,7 +34,8 @@ const defaultLagBlocks = 16;
 /**
  * Whether the node lives and whether it is ready. It lives as long as the process can do its work, whatever the
  * others do, so that an orchestrator never restarts a node for the sake of others. It is ready when it is synced and
- * able to vote. A missing quorum does not make it unready: clients are answered, with that reason.
+ * able to vote, which it knows once it has heard from a quorum since its start. A quorum that is lost later does not make
+ * it unready: clients are answered, with that reason.
  */
 export class HealthState {
   readonly #lagBlocks: number;
@@ -43,6 +48,8 @@ export class HealthState {
     signerReady: false,
     height: 0,
     knownHeight: 0,
+    heardValidators: 1,
+    neededValidators: 1,
     syncing: false,
     copiedFraction: undefined,
     connectedValidators: 1,
@@ -77,6 +84,12 @@ export class HealthState {
     else {
       if (now.draining) reasons.push('The node is drained for maintenance.');
       if (!now.signerReady) reasons.push('The validator key cannot be used.');
+      if (now.heardValidators < now.neededValidators) {
+        reasons.push(
+          `The node has heard from too few validators since its start to know whether it is synced: ` +
+            `${now.heardValidators} of ${now.neededValidators}, itself included.`,
+        );
+      }
       if (behind > this.#lagBlocks) {
         reasons.push(`The node is ${behind} blocks behind (${now.height} of ${now.knownHeight}).`);
       } else if (now.syncing) {

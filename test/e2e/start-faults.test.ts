@@ -284,13 +284,26 @@ describe('a key or certificate', () => {
 });
 
 it(
-  'a validator that the others do not reach says after a while that the quorum is missing',
+  'a validator that the others do not reach lives and is not ready, says after a while that the quorum is missing, and is ready when it has heard from one',
   withLogTails(async () => {
     first.start();
-    await first.ready();
     await eventually('it says so', () =>
       /QUORUM_LOST Only 1 of 2 validators are connected; 2 are needed/.test(first.logTail(5)),
     );
+    expect(await first.http('/healthz')).toMatchObject({ status: 200 });
+    const { status, body } = await first.http('/readyz');
+    expect(status).toBe(503);
+    expect(body).toMatch(/heard from too few validators since its start .*: 1 of 2, itself included/);
+    // Neither was ready before they met.
+    second.start();
+    await Promise.all([first.ready(), second.ready()]);
+    // It knows where the others are, and answers clients, who hear that there is no quorum.
+    await second.stop();
+    await eventually(
+      'it notices',
+      async () => (await first.metric('quaestor_network_peers_connected')) === 0,
+    );
+    await first.ready();
     expect(await first.stop()).toMatchObject({ code: 0 });
   }),
   boundMs,

@@ -25,6 +25,20 @@ describe('HealthState', () => {
     expect(healthy().ready()).toEqual({ ready: true, reasons: [] });
   });
 
+  it('is not ready before it has heard from a quorum, and says how many are missing', () => {
+    const health = healthy();
+    health.update({ heardValidators: 2, neededValidators: 3 });
+    expect(health.live()).toBe(true);
+    expect(health.ready()).toEqual({
+      ready: false,
+      reasons: [
+        'The node has heard from too few validators since its start to know whether it is synced: 2 of 3, itself included.',
+      ],
+    });
+    health.update({ heardValidators: 3 });
+    expect(health.ready().ready).toBe(true);
+  });
+
   it('stays ready without a quorum, so that clients hear the reason', () => {
     const health = healthy();
     health.update({ connectedValidators: 2 });
