@@ -161,13 +161,14 @@ export class BlockExecutor {
       },
     };
     if (unknownRules(governanceIn(state), asHeight(height - 1)) !== undefined) return undefined;
+    const untold = this.#untoldTo(parent);
     const window = windowAbove(
       this.#options.committedHashes,
-      chain.map((execution) => execution.hashes),
+      untold.map((execution) => execution.hashes),
     );
     const output = applyBlock({ height, timeMs, transactions, state, window });
     const base = asHeight(height - 1);
-    const branch = [...this.#settling, ...chain.map((execution) => execution.tree)];
+    const branch = [...this.#settling, ...untold.map((execution) => execution.tree)];
     const tree = await this.#options.tree.update(this.#reader, base, height, output.writes, branch);
     if (!this.#stillBelow(chain, parent)) return undefined;
     const resultBytes = output.results.map(encodeTransactionResult);
@@ -200,6 +201,18 @@ export class BlockExecutor {
       if (execution === undefined || execution.height <= head.height) return undefined;
       chain.unshift(execution);
       current = execution.parent;
+    }
+    return chain;
+  }
+
+  /**
+   * Overlays up to a block that have not come to `committed`, ascending. They begin at or below the committed head: a block
+   * is durable a little before this is told of it, and neither the tree nor the committed hashes have it until then.
+   */
+  #untoldTo(digest: Digest): readonly Execution[] {
+    const chain: Execution[] = [];
+    for (let each = this.overlay(digest); each !== undefined; each = this.overlay(each.parent)) {
+      chain.unshift(each);
     }
     return chain;
   }

@@ -17,6 +17,7 @@ import { openStore, type Store } from '../../src/storage/index.js';
 import { asHeight, equalBytes, toHex, type Height, type StateKey } from '../../src/types/index.js';
 import { followHeader, trustGenesis, verifyContent, type CertifiedHeader } from '../../src/verify/index.js';
 import type { TestNetwork } from './network.js';
+import type { ValidatorProcess } from './validator-process.js';
 
 /** What the store of one validator holds. */
 export interface AuditedChain {
@@ -45,11 +46,14 @@ export interface AuditedTransfer {
   readonly index: number;
 }
 
-/** Audits the stores of all validators of a network, whose processes have ended. */
-export async function auditStores(network: TestNetwork): Promise<readonly AuditedChain[]> {
+/** Audits the stores of nodes of a network, by default of all validators, whose processes have ended. */
+export async function auditStores(
+  network: TestNetwork,
+  nodes: readonly ValidatorProcess[] = network.validators,
+): Promise<readonly AuditedChain[]> {
   installNativeSha256();
   const audited: AuditedChain[] = [];
-  for (const { id, storeDir } of network.validators) {
+  for (const { id, storeDir } of nodes) {
     const opened = await openStore({
       dir: storeDir,
       engine: 'auto',

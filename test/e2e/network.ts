@@ -16,7 +16,7 @@ import { genesisChainId } from '../../src/ledger/index.js';
 import { issueCertificate, type IdentityRole, type Validity } from '../../src/network/pki/index.js';
 import type { ChainId } from '../../src/types/index.js';
 import { eventually } from '../helpers/eventually.js';
-import { mainProgram, quaestor, softwareFolder } from './command-line.js';
+import { programOf, quaestorOf, softwareFolder } from './command-line.js';
 import { prepareJoining } from './joining.js';
 import {
   ValidatorProcess,
@@ -45,6 +45,8 @@ export interface NetworkOptions {
   readonly joining?: number;
   /** Changes to the text of the world file, configs/devnet.yaml. */
   readonly world?: (text: string) => string;
+  /** Folder of the build that makes and runs it. Default: the one under test. */
+  readonly software?: string;
   /** More variables for all validators. */
   readonly environment?: Environment;
 }
@@ -78,6 +80,7 @@ export class TestNetwork {
   readonly observers: readonly ValidatorProcess[];
   readonly #document: InitDocument;
   readonly #environment: Environment;
+  readonly #program: string;
   readonly #claim: Server;
   readonly #clients: QuaestorClient[] = [];
   readonly #members = new Map<string, Promise<TestMember>>();
@@ -88,14 +91,15 @@ export class TestNetwork {
     const dir = await mkdtemp(join(tmpdir(), 'quaestor-e2e-'));
     const observers = options.observers ?? 0;
     const joining = options.joining ?? 0;
+    const software = options.software ?? softwareFolder;
     const { base, claim } = await claimPorts(count + observers + joining);
     try {
-      const world = await readFile(join(softwareFolder, 'configs', 'devnet.yaml'), 'utf8');
+      const world = await readFile(join(software, 'configs', 'devnet.yaml'), 'utf8');
       const worldFile = join(dir, 'world.yaml');
       await writeFile(worldFile, options.world?.(world) ?? world);
       const made = ['--dir', join(dir, 'network'), '--world', worldFile, '--validators', String(count)];
       if (observers > 0) made.push('--observers', String(observers));
-      const output = await quaestor('init', ...made, '--base-port', String(base), '--json');
+      const output = await quaestorOf(software, 'init', ...made, '--base-port', String(base), '--json');
       const document = JSON.parse(output) as InitDocument;
       const genesis = await loadGenesis(document.genesis);
       if (!genesis.ok) throw genesis.error;
@@ -108,7 +112,8 @@ export class TestNetwork {
           await prepareJoining(join(dir, 'network'), genesis.value.network, count, index, offset, ports),
         );
       }
-      return new TestNetwork(dir, document, joiners, genesis.value, claim, options.environment ?? {});
+      const environment = options.environment ?? {};
+      return new TestNetwork(dir, document, joiners, genesis.value, claim, environment, software);
     } catch (error) {
       claim.close();
       await rm(dir, { recursive: true, force: true });
@@ -135,8 +140,10 @@ export class TestNetwork {
     genesis: Genesis,
     claim: Server,
     environment: Environment,
+    software: string,
   ) {
     this.dir = dir;
+    this.#program = programOf(software);
     this.#document = document;
     this.#claim = claim;
     this.genesis = genesis;
@@ -157,7 +164,7 @@ export class TestNetwork {
   processOptions(place: ValidatorPlace): ValidatorProcessOptions {
     const { id, index, config, ports } = place;
     const logFile = join(this.dir, `${id}.log`);
-    return { program: mainProgram, id, index, config, ports, logFile, environment: this.#environment };
+    return { program: this.#program, id, index, config, ports, logFile, environment: this.#environment };
   }
 
   /** Starts the validators that do not run; resolves when all are ready and connected to each other. */

@@ -30,7 +30,7 @@ export interface ValidatorProcessOptions extends ValidatorPlace {
 
 export interface StartOptions {
   readonly config?: string;
-  /** File of another build's command line. */
+  /** File of another command line, for this time. */
   readonly program?: string;
   readonly environment?: Environment;
 }
@@ -49,11 +49,14 @@ export class ValidatorProcess {
   readonly config: string;
   readonly ports: ValidatorPorts;
   readonly #options: ValidatorProcessOptions;
+  /** File of the command line that is installed. */
+  #program: string;
   #child: ChildProcess | undefined;
   #ended: Promise<ProcessEnd> | undefined;
 
   constructor(options: ValidatorProcessOptions) {
     this.#options = options;
+    this.#program = options.program;
     this.id = options.id;
     this.index = options.index;
     this.config = options.config;
@@ -77,11 +80,16 @@ export class ValidatorProcess {
     return join(this.dir, 'data', 'store');
   }
 
+  /** Puts another build in the place of the one that is started from now on: the file of its command line. */
+  install(program: string): void {
+    this.#program = program;
+  }
+
   /** Starts the process, with another configuration or more variables if given; does not wait for anything. */
   start(options: StartOptions = {}): void {
     if (this.#child !== undefined) throw new Error(`${this.id} runs already`);
     const { logFile } = this.#options;
-    const { config = this.config, program = this.#options.program, environment = {} } = options;
+    const { config = this.config, program = this.#program, environment = {} } = options;
     appendFileSync(logFile, '');
     const from = readFileSync(logFile).length;
     const log = openSync(logFile, 'a');

@@ -30,6 +30,9 @@ export interface Perturbation {
 export interface Manifest {
   readonly seed: number;
   readonly validators: number;
+  /** What the validators run at first: this build, or the release before it. `upgrade` puts this build in its place, or
+   * the same build in another folder. Default: this one. */
+  readonly build?: 'this' | 'previous';
   readonly engine: 'leveldb' | 'rocksdb';
   /** Blocks between checkpoints: small, so that a short run passes many. */
   readonly checkpointIntervalBlocks: number;
@@ -50,6 +53,8 @@ export interface Manifest {
 export interface Abilities {
   readonly fullDisk: boolean;
   readonly rocksdb: boolean;
+  /** The release before this one can be built. */
+  readonly previousRelease: boolean;
 }
 
 export function formatManifest(manifest: Manifest): string {
@@ -59,7 +64,7 @@ export function formatManifest(manifest: Manifest): string {
 /** Reads a manifest; throws an Error with a sentence when it does not fit. */
 export function parseManifest(text: string): Manifest {
   const manifest = parse(text) as Manifest;
-  const { validators, perturbations, load } = manifest;
+  const { validators, perturbations, load, build } = manifest;
   if (!Number.isInteger(validators) || validators < 1 || validators > 9) {
     throw new Error(`"validators" is ${String(validators)}; expected 1 to 9.`);
   }
@@ -68,6 +73,9 @@ export function parseManifest(text: string): Manifest {
     if (named.some((index) => !(index >= 0 && index < validators))) {
       throw new Error(`"${kind}" names validators ${named.join(', ')}; there are 0 to ${validators - 1}.`);
     }
+  }
+  if (!['this', 'previous', undefined].includes(build)) {
+    throw new Error(`"build" is ${String(build)}; expected "this" or "previous".`);
   }
   if (load.length === 0) throw new Error('"load" is empty: without payments nothing can be seen.');
   return manifest;
@@ -84,7 +92,7 @@ export function drawManifest(seed: number, steps: number, abilities: Abilities):
     inFlight: pick([2, 8, 24]),
   }));
   const kinds = perturbationKinds.filter((kind) => kind !== 'fullDisk' || abilities.fullDisk);
-  return {
+  const manifest: Manifest = {
     seed,
     validators,
     engine: abilities.rocksdb && random.chance(0.3) ? 'rocksdb' : 'leveldb',
@@ -94,6 +102,8 @@ export function drawManifest(seed: number, steps: number, abilities: Abilities):
     bankClients: 2 + random.below(3),
     perturbations: Array.from({ length: steps }, () => drawPerturbation(random, pick(kinds), validators)),
   };
+  const upgrades = manifest.perturbations.some(({ kind }) => kind === 'upgrade');
+  return upgrades && abilities.previousRelease ? { ...manifest, build: 'previous' } : manifest;
 }
 
 function drawPerturbation(random: Prng, kind: PerturbationKind, validators: number): Perturbation {

@@ -35,7 +35,7 @@ describe('a network of processes', () => {
 
 describe('a manifest', () => {
   it('is drawn from its seed, and read back as it was written', () => {
-    const abilities = { fullDisk: true, rocksdb: true };
+    const abilities = { fullDisk: true, rocksdb: true, previousRelease: true };
     for (let seed = 1; seed <= 50; seed++) {
       const manifest = drawManifest(seed, 5, abilities);
       expect(drawManifest(seed, 5, abilities)).toEqual(manifest);
@@ -45,7 +45,9 @@ describe('a manifest', () => {
   });
 
   it('that does not fit is refused with a sentence', () => {
-    const good = formatManifest(drawManifest(1, 2, { fullDisk: false, rocksdb: false }));
+    const good = formatManifest(
+      drawManifest(1, 2, { fullDisk: false, rocksdb: false, previousRelease: false }),
+    );
     expect(() => parseManifest(good.replace(/validators: \d/, 'validators: 40'))).toThrow(
       '"validators" is 40',
     );

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { faultyOf } from '../../../src/types/index.js';
 import { eventually } from '../../helpers/eventually.js';
-import { auditStores, type AuditedChain } from '../audit.js';
+import type { AuditedChain } from '../audit.js';
 import { Load, routes } from '../load.js';
+import { reckon } from '../reckoning.js';
 import { mainProgram } from '../command-line.js';
+import { previousRelease } from '../previous-release.js';
 import { TestNetwork } from '../network.js';
 import { SmallDisk } from '../small-disk.js';
 import type { ValidatorProcess } from '../validator-process.js';
@@ -33,8 +35,11 @@ const allRoutes = [routes.alba, routes.borealis, routes.cadence];
 /** Runs a manifest; rejects with an Error that says what did not hold. */
 export async function runManifest(manifest: Manifest, options: RunOptions = {}): Promise<ManifestReport> {
   const say = options.say ?? (() => undefined);
+  const previous = manifest.build === 'previous' ? previousRelease() : undefined;
+  if (previous !== undefined && 'missing' in previous) throw new Error(previous.missing);
   const network = await TestNetwork.create({
     validators: manifest.validators,
+    ...(previous !== undefined && { software: previous.folder }),
     world: (text) =>
       text
         .replace(
@@ -143,7 +148,8 @@ class Run {
       case 'upgrade':
         for (const validator of named) {
           await validator.stop();
-          validator.start({ program: await this.#otherProgram() });
+          validator.install(this.#manifest.build === 'previous' ? mainProgram : await this.#otherProgram());
+          validator.start();
           await validator.ready();
         }
         return;
@@ -204,41 +210,14 @@ class Run {
 
   async #audit(): Promise<ManifestReport> {
     const bank = this.#bank;
-    await Promise.all([...this.#loads.map((load) => load.stop()), bank?.stop()]);
-    const problems = [...this.#loads.flatMap((load) => load.problems), ...(bank?.problems ?? [])];
-    const height = await this.#network.agreed();
-    await this.#network.stopAll();
-    const audited = await auditStores(this.#network);
-    const [chain] = audited;
-    if (chain === undefined) throw new Error('There was nothing to audit.');
-    for (const { validator, faults, digests, stateRoots } of audited) {
-      problems.push(...faults.map((fault) => `${validator}: ${fault}`));
-      if (digests.join() !== chain.digests.join()) problems.push(`${validator} has another chain`);
-      if (stateRoots.join() !== chain.stateRoots.join()) problems.push(`${validator} has other state roots`);
-    }
-    problems.push(...this.#unkept(chain));
+    await bank?.stop();
+    const { height, chain, problems: found } = await reckon(this.#network, this.#loads);
+    const problems = [...found, ...(bank?.problems ?? [])];
     if (bank !== undefined) problems.push(...anomaliesOf(bank.history, this.#opening(), transfersOf(chain)));
     if (problems.length > 0) throw new Error(`After the run:\n${problems.slice(0, 20).join('\n')}`);
     const acknowledged = this.#loads.reduce((sum, load) => sum + load.acknowledged.size, 0);
     const { size: transactions } = chain.transactions;
     return { height, transactions, acknowledged, bankEvents: bank?.history.length ?? 0 };
-  }
-
-  /** Answers that the chain does not bear out. */
-  #unkept(chain: AuditedChain): readonly string[] {
-    const problems: string[] = [];
-    for (const { acknowledged, submitted } of this.#loads) {
-      for (const [id, height] of acknowledged) {
-        const places = chain.transactions.get(id) ?? [];
-        const kept = places.length === 1 && places[0]?.height === height && places[0].code === 'OK';
-        if (!kept)
-          problems.push(`${id} was acknowledged at ${height}; the chain has ${JSON.stringify(places)}`);
-      }
-      for (const id of submitted.keys()) {
-        if (!acknowledged.has(id)) problems.push(`${id} was submitted and never answered`);
-      }
-    }
-    return problems;
   }
 
   #opening(): ReadonlyMap<string, bigint> {
