@@ -22,6 +22,12 @@ export type {
   ValidatorStatus,
 } from './reads.js';
 export { isRefusalReason, reasons, type Reason, type RefusalReason } from './reasons.js';
+export {
+  readStatement,
+  type AccountStatement,
+  type StatementOptions,
+  type StatementReads,
+} from './statement.js';
 export type { SubmitManyOptions, SubmitOutcome } from './submit-outcome.js';
 export type { ClientTls } from './tls.js';
 export * from './transactions.js';

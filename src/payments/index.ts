@@ -18,6 +18,11 @@ export {
   validatePaymentsFile,
 } from './file.js';
 export type { PaymentsSummary } from './file.js';
+export { writeCamt, type CamtKind, type CamtOptions } from './out/camt.js';
+export { writeStatusReport, type PaymentStatus, type StatusReportOptions } from './out/pain002.js';
+export { reasonOfProblem, reasonOfResult } from './out/reason-codes.js';
+export type { StatementBalance, StatementEntry, StatementHead } from './out/statement.js';
+export { writeStatementCsv } from './out/statement-csv.js';
 export { creditorReferenceProblem, ibanProblem } from './iban.js';
 export { paymentIdempotencyKey } from './idempotency.js';
 export { currencyCodes, currencyExponent } from './iso4217.js';

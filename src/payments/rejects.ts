@@ -1,3 +1,4 @@
+import { csvCell } from './csv-cell.js';
 import { describeProblem } from './describe.js';
 import type { RejectedPayment } from './types.js';
 
@@ -35,7 +36,7 @@ export function rejectRow(rejected: RejectedPayment): string {
     [...new Set(rejected.problems.map(({ code }) => code))].join(' '),
     rejected.problems.map(describeProblem).join(' '),
   ];
-  return `${values.map(cell).join(',')}\r\n`;
+  return `${values.map(csvCell).join(',')}\r\n`;
 }
 
 /** The text of a rejects file, row by row, for a stream to write. */
@@ -44,10 +45,4 @@ export async function* writeRejects(
 ): AsyncGenerator<string, void, undefined> {
   yield rejectsHeader;
   for await (const payment of rejected) yield rejectRow(payment);
-}
-
-/** A quoted cell. A spreadsheet must not take what a stranger wrote for a formula. */
-function cell(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

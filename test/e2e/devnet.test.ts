@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCli, startCli, type CliProcess, type CliResult } from '../helpers/cli.js';
 import { eventually } from '../helpers/eventually.js';
+import { CheckedXml } from '../helpers/xml-schema.js';
 
 jest.setTimeout(240_000);
 
@@ -117,8 +118,14 @@ describe('quaestor devnet run', () => {
     for (const name of await readdir(copy, { recursive: true })) {
       if (name.endsWith('.jsonl')) await rm(join(copy, name));
     }
-    const known = await runCli(['submit', '--payments', treasury, '--profile', copy, '--json']);
+    const report = join(parent, 'status.xml');
+    const again = ['submit', '--payments', treasury, '--profile', copy, '--status-report', report, '--json'];
+    const known = await runCli(again);
     expect(known.code).toBe(0);
+    const statusReport = new CheckedXml(await readFile(report, 'utf8'));
+    expect(statusReport.problem('pain.002.001.12')).toBeUndefined();
+    expect(statusReport.texts('OrgnlGrpInfAndSts/GrpSts')).toEqual(['ACSC']);
+    expect(statusReport.texts('TxInfAndSts/TxSts')).toHaveLength(240);
     expect(documentOf(known).summary).toMatchObject({ total: 240, paid: 0, paidEarlier: 240 });
 
     const receipts = join(parent, 'receipts');
@@ -157,6 +164,20 @@ describe('quaestor devnet run', () => {
     expect(JSON.parse(history.stdout)).toMatchObject([
       { operations: [{ endToEndId: 'INV-1' }], verified: true },
     ]);
+    const statement = join(parent, 'statement.xml');
+    const period = ['--asset', 'EUR', '--from', '2026-01-01', '--until', '2100-01-01'];
+    const written = await runCli([
+      ...['accounts', 'statement', alba, ...period, '--format', 'camt.052', '--out', statement],
+      ...profile('bank-alba'),
+    ]);
+    expect(written).toMatchObject({ code: 0 });
+    const camt = new CheckedXml(await readFile(statement, 'utf8'));
+    expect(camt.problem('camt.052.001.08')).toBeUndefined();
+    expect(camt.texts('Ntry/NtryDtls/TxDtls/Refs/EndToEndId').at(-1)).toBe('INV-1');
+    expect(await runCli(['accounts', 'statement', alba, ...period, ...profile('bank-alba')])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"isClosed": false'),
+    });
     const followed = await runCli([
       'blocks',
       'follow',
@@ -216,6 +237,12 @@ describe('quaestor devnet run', () => {
     expect((await network.result).code).toBe(0);
     expect(network.stderr()).toContain('still run: stop them where they were started');
     for (const { pid } of validators) expect(runs(pid)).toBe(false);
+    const audited = await runCli([
+      ...['verify', 'chain', '--config', join(dir, 'validators', 'validator-1', 'validator.yaml')],
+      ...['--work', join(parent, 'work'), '--json'],
+    ]);
+    expect(audited.code).toBe(0);
+    expect(JSON.parse(audited.stdout)).toMatchObject({ holds: true, validator: 'validator-1', evidence: 0 });
   });
 
   it('leaves no process behind when it is stopped while it starts, or killed', async () => {

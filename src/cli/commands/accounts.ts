@@ -7,13 +7,15 @@ import { openProfile, profileOption, type OpenProfile, type ProfileOptions } fro
 import { define, durationOption, parse } from '../command.js';
 import { CommandError } from '../command-error.js';
 import { count, groupDigits, printable } from '../output.js';
+import { statementCommand } from './statement.js';
 
 /** `quaestor accounts`. */
 export function accountsCommand(): Command {
   return new Command('accounts')
     .addCommand(listCommand())
     .addCommand(showCommand())
-    .addCommand(historyCommand());
+    .addCommand(historyCommand())
+    .addCommand(statementCommand());
 }
 
 function profiled(command: Command): Command {

@@ -32,6 +32,7 @@ import {
 } from '../payments/report.js';
 import { Rejects, ownersOf, runPayments, runWith, withPayers } from '../payments/run-payments.js';
 import { saveReceipts } from '../payments/save-receipts.js';
+import { writeStatusReportFile } from '../payments/status-report.js';
 
 interface SubmitOptions extends ProfileOptions {
   readonly from?: string;
@@ -44,6 +45,7 @@ interface SubmitOptions extends ProfileOptions {
   readonly skipInvalid?: boolean;
   readonly rejects?: string;
   readonly saveReceipts?: string;
+  readonly statusReport?: string;
   readonly inFlight: number;
   readonly wait: number;
 }
@@ -75,6 +77,10 @@ export function submitCommand(): Command {
       '--rejects <file>',
       'where the left out payments are written, with reasons (default: FILE.rejects.csv)',
     )
+    .option(
+      '--status-report <file>',
+      'write what became of each payment of a pain.001 file as an ISO 20022 status report (pain.002.001.12)',
+    )
     .option('--save-receipts <folder>', 'keep receipts and transactions, for "quaestor verify-receipt"')
     .option('--in-flight <number>', 'payments in progress at once', parse.integer(1, 1000), 64)
     .addOption(durationOption('--wait', 'how long each payment is waited for', 30_000));
@@ -96,6 +102,9 @@ async function submitFile(context: CommandContext, options: SubmitOptions, path:
       throw usageError('A payments file and a single transfer exclude each other.');
   }
   const file = await checkPaymentsFile(path);
+  const { statusReport } = options;
+  if (statusReport !== undefined && file.summary.format !== 'pain001')
+    throw usageError('A status report (pain.002) is about a pain.001 file; this one is CSV.');
   requireSubmittable(file, options.skipInvalid ?? false);
   const rejects = new Rejects();
   const { result, changes } = await withProfiles(options, async (profiles) => ({
@@ -116,6 +125,11 @@ async function submitFile(context: CommandContext, options: SubmitOptions, path:
     await writeRejectsFile(rejectsPath, rejects.payments);
     output.line(`${count(rejects.payments.length, 'payment')} left out: ${rejectsPath} says why`);
     document['rejects'] = rejectsPath;
+  }
+  if (statusReport !== undefined) {
+    await writeStatusReportFile(statusReport, result.reports, rejects.payments);
+    output.line(`Status report: ${statusReport}`);
+    document['statusReport'] = statusReport;
   }
   return finish(context, options, result, changes, document);
 }

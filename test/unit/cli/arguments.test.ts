@@ -18,6 +18,7 @@ const commands = [
   ['accounts', 'list'],
   ['accounts', 'show'],
   ['accounts', 'history'],
+  ['accounts', 'statement'],
   ['blocks', 'list'],
   ['blocks', 'show'],
   ['blocks', 'follow'],
