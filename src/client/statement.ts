@@ -182,6 +182,9 @@ function movementOf(operation: Operation, { account, asset }: StatementHead): Mo
     case 'proposeValidatorSet':
     case 'approveValidatorSet':
     case 'withdrawValidatorSet':
+    case 'proposeChange':
+    case 'voteOnChange':
+    case 'withdrawChange':
       return undefined;
   }
 }
