@@ -96,7 +96,7 @@ async function audit(options: AuditOptions, parts: Parts): Promise<Result<AuditR
   if (store.base > 0) {
     throw new QuaestorError(
       'HISTORY_INCOMPLETE',
-      `The store in "${storeDir}" begins with a copy of the state at height ${store.base}: the blocks before are not there to ` +
+      `The store in "${storeDir}" begins at height ${store.base}: the blocks before are not there to ` +
         'be executed. Audit the store of a node that has all blocks.',
     );
   }

@@ -9,18 +9,20 @@ import { compareBytes, equalBytes } from '../types/index.js';
 import { capitalised, describeKey } from './described-key.js';
 import type { Finding } from './types.js';
 
-/** Key spaces whose every entry follows from the blocks. */
-const derived: readonly KeySpace[] = [
-  keySpaces.header,
-  keySpaces.envelopes,
-  keySpaces.results,
-  keySpaces.transactionIds,
-  keySpaces.transaction,
-  keySpaces.latest,
-  keySpaces.version,
-  keySpaces.path,
-  keySpaces.treeNode,
-  keySpaces.history,
+/** Key spaces whose every entry follows from the blocks, and whether some may be missing: never; where states were
+ * pruned; always, since blocks of an earlier version of this software have none. */
+const derived: readonly (readonly [space: KeySpace, mayLack: 'never' | 'pruned' | 'always'])[] = [
+  [keySpaces.header, 'never'],
+  [keySpaces.envelopes, 'never'],
+  [keySpaces.results, 'never'],
+  [keySpaces.transactionIds, 'never'],
+  [keySpaces.transaction, 'never'],
+  [keySpaces.latest, 'never'],
+  [keySpaces.version, 'pruned'],
+  [keySpaces.path, 'never'],
+  [keySpaces.treeNode, 'pruned'],
+  [keySpaces.history, 'never'],
+  [keySpaces.stale, 'always'],
 ];
 
 /**
@@ -36,13 +38,19 @@ export async function compareRecords(
   signal: AbortSignal,
 ): Promise<Finding | undefined> {
   let count = 0;
-  for (const space of derived) {
+  for (const [space, when] of derived) {
+    const mayLack = when === 'always' || (when === 'pruned' && audited.store.oldestState > 0);
     const expected = new Cursor(rebuilt.pages(space));
     for await (const page of audited.pages(space)) {
       signal.throwIfAborted();
       for (const record of page) {
-        const own = expected.current() ?? (await expected.load());
-        const order = own === undefined ? -1 : compareBytes(record.key, own.key);
+        let own = expected.current() ?? (await expected.load());
+        let order = own === undefined ? -1 : compareBytes(record.key, own.key);
+        while (mayLack && own !== undefined && order > 0) {
+          expected.advance();
+          own = expected.current() ?? (await expected.load());
+          order = own === undefined ? -1 : compareBytes(record.key, own.key);
+        }
         if (own === undefined || order < 0) {
           return finding(record, 'is in the store, and does not follow from the blocks');
         }
@@ -57,7 +65,7 @@ export async function compareRecords(
       compared((count += page.length));
     }
     const rest = expected.current() ?? (await expected.load());
-    if (rest !== undefined) return finding(rest, 'is missing');
+    if (rest !== undefined && !mayLack) return finding(rest, 'is missing');
   }
   return undefined;
 }

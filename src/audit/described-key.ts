@@ -30,6 +30,8 @@ export function describeKey({ key }: Pick<KeyValuePair, 'key'>): string {
       return `the node ${toHex(rest)} of the state tree`;
     case keySpaces.history.prefix:
       return `the history of account "${text(rest.subarray(0, -7))}" at block ${complement(rest.subarray(-6))}`;
+    case keySpaces.stale.prefix:
+      return `what pruning has to know of block ${number(rest)}`;
     default:
       return `the entry ${toHex(key)}`;
   }

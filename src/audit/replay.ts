@@ -13,6 +13,7 @@ import {
   err,
   invariant,
   ok,
+  QuaestorError,
   toHex,
   type Digest,
   type Height,
@@ -170,7 +171,12 @@ class Replay {
     if (broken !== undefined) return broken;
     const { height, timeMs } = block.header;
     const execution = await executor.run(place.digest, height, timeMs, transactions);
-    invariant(execution !== undefined, 'the block before was executed here');
+    if (execution === undefined) {
+      throw new QuaestorError(
+        'RULES_UNKNOWN',
+        `From block ${height} on, the ledger follows rules that this version of the software does not know. Audit it with a later one.`,
+      );
+    }
     const difference = differenceOf(prepared.value, execution, place.electorate);
     if (difference !== undefined) return difference;
     executor.keep(block.digest, execution);
@@ -197,6 +203,7 @@ class Replay {
         txIds: execution.transactions.map(({ txId }) => txId),
         stateWrites: execution.output.writes,
         treeNodes: execution.tree.nodes,
+        staleNodes: execution.tree.stale,
         touchedAccounts: execution.output.touchedAccounts,
       })
       .then(() => executor.committed(digest));

@@ -6,7 +6,14 @@ import { encodeEvidence, firstValidatorSet, type SignedVote } from '../../../src
 import { validatorSetHash, voteSigningBytes } from '../../../src/crypto/index.js';
 import { genesisChainId } from '../../../src/ledger/index.js';
 import { keySpaces, openStore, type KeySpace } from '../../../src/storage/index.js';
-import { asDigest, asHeight, asValidatorIndex, asView, type Result } from '../../../src/types/index.js';
+import {
+  asDigest,
+  asHeight,
+  asValidatorIndex,
+  asView,
+  equalBytes,
+  type Result,
+} from '../../../src/types/index.js';
 import { asEvidence } from '../../../src/verify/index.js';
 import { ExecutedChain } from '../../helpers/executed-chain.js';
 import { testGenesis } from '../../helpers/fake-ledger.js';
@@ -44,6 +51,11 @@ function equivocation() {
   };
   return asEvidence(setHash, 'commit', vote(1), vote(2));
 }
+
+const isOf =
+  ({ prefix }: KeySpace) =>
+  (key: Uint8Array): boolean =>
+    key[0] === prefix;
 
 const audit = (
   storeDir: string,
@@ -88,6 +100,23 @@ describe('the audit of a store', () => {
       ok: true,
       value: { validator: 'v1', height: blocks, transactions: 3 * blocks, validatorSets: 1, evidence: 1 },
     });
+  });
+
+  it('holds where old states were pruned, and finds what was changed in the rest', async () => {
+    const dir = await folder();
+    await cp(original, dir, { recursive: true });
+    const store = await open(dir);
+    await store.retain({ blocks: asHeight(0), states: asHeight(10) });
+    while (!(await store.prune(1000)).done);
+    await store.close();
+    expect(await audit(dir, await folder())).toMatchObject({ ok: true, value: { height: blocks } });
+    let last: Uint8Array | undefined;
+    await tamper(dir, 'leveldb', isOf(keySpaces.version), (value, key) => {
+      last = key;
+      return value;
+    });
+    await tamper(dir, 'leveldb', (key) => last !== undefined && equalBytes(key, last), forged);
+    expect(await audit(dir, await folder())).toMatchObject({ ok: false, error: { code: 'RECORD_DIFFERS' } });
   });
 
   it('goes on where it was interrupted', async () => {
@@ -209,7 +238,7 @@ it('finds a chain whose blocks were decided by nobody', async () => {
 it('finds a record that is too many', async () => {
   const dir = await folder();
   await cp(original, dir, { recursive: true });
-  await addRecord(dir, 'leveldb', (key) => key[0] === keySpaces.latest.prefix);
+  await addRecord(dir, 'leveldb', isOf(keySpaces.latest));
   const found = await audit(dir, await folder());
   expect(found).toMatchObject({ ok: false, error: { code: 'RECORD_DIFFERS' } });
   if (!found.ok) expect(found.error.message).toMatch(/latest value .* does not follow from the blocks/);
