@@ -94,7 +94,7 @@ export async function fetchSnapshot(options: SnapshotOptions): Promise<boolean> 
       await install.begin(target);
     }
     if (!(await copy(options, install))) return false;
-    if (!(await finish(options, install))) {
+    if (!(await finishCopy(options, install))) {
       giveUp(log, 'this node has executed the blocks up to there itself meanwhile');
       return false;
     }
@@ -270,7 +270,10 @@ async function openOld({
  * What this node has said and seen before goes along: it must not contradict a vote. False when its own store is as far
  * as the copy: the votes for blocks that it has committed are no longer in its log, so a lower state would forget them.
  */
-async function finish({ config, chainId, sets }: SnapshotOptions, install: StateInstall): Promise<boolean> {
+export async function finishCopy(
+  { config, chainId, sets }: Pick<SnapshotOptions, 'config' | 'chainId' | 'sets'>,
+  install: StateInstall,
+): Promise<boolean> {
   const store = await openOld({ ...config, chainId });
   try {
     if ((store?.head()?.height ?? 0) >= (install.target?.height ?? 0)) return false;

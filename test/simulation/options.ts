@@ -90,8 +90,19 @@ export const maxClockJumpMs = 300;
 export const machineCount = ({ validators, reconfiguration, observers = 0 }: SimulationOptions): number =>
   validators + (reconfiguration?.spares ?? 0) + observers;
 
-/** Options from a seed; parts may be given. */
+/** Whether these are all options of a simulation: what is left out of them is none of it. */
+function isWhole(given: Partial<SimulationOptions>): given is SimulationOptions {
+  const needed: readonly (keyof SimulationOptions)[] = [
+    ...(['seed', 'validators', 'byzantine', 'parameters', 'timeouts', 'heartbeatMs', 'clients'] as const),
+    ...(['inclusionDeadlineMs', 'mempoolTransactions', 'network', 'disk', 'machine', 'faults'] as const),
+    ...(['troubleMs', 'calmMs'] as const),
+  ];
+  return needed.every((key) => given[key] !== undefined);
+}
+
+/** Options from a seed; parts may be given, or all: then nothing is drawn. */
 export function optionsOf(seed: number, given: Partial<SimulationOptions> = {}): SimulationOptions {
+  if (isWhole(given)) return given;
   const random = new Random(seed);
   const validators = given.validators ?? random.pick([1, 2, 4, 4, 4, 4, 4, 4, 4, 5, 6, 7]);
   // A part of the simulations has few faults, so that deep runs happen too.
