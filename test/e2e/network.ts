@@ -3,10 +3,10 @@
  * ports of its own. Processes are children with a channel, so that they stop by themselves when the test's process dies.
  * The commands run from dist, which `npm test` builds first; E2E_SOFTWARE names the folder of another build.
  */
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { QuaestorClient, type ClientOptions, type ClientTls } from '../../src/client/index.js';
 import type { Genesis } from '../../src/codec/index.js';
 import { loadGenesis } from '../../src/config/index.js';
@@ -45,6 +45,8 @@ export interface NetworkOptions {
   readonly joining?: number;
   /** Changes to the text of the world file, configs/devnet.yaml. */
   readonly world?: (text: string) => string;
+  /** Changes to the text of the genesis before anything uses it. */
+  readonly genesis?: (text: string) => string;
   /** Folder of the build that makes and runs it. Default: the one under test. */
   readonly software?: string;
   /** More variables for all validators. */
@@ -101,6 +103,7 @@ export class TestNetwork {
       if (observers > 0) made.push('--observers', String(observers));
       const output = await quaestorOf(software, 'init', ...made, '--base-port', String(base), '--json');
       const document = JSON.parse(output) as InitDocument;
+      if (options.genesis !== undefined) await changeGenesis(join(dir, 'network'), options.genesis);
       const genesis = await loadGenesis(document.genesis);
       if (!genesis.ok) throw genesis.error;
       const joiners: ValidatorPlace[] = [];
@@ -315,6 +318,15 @@ export class TestNetwork {
   /** The last lines of all logs. */
   logTails(lines = 15): string {
     return [...this.validators, ...this.observers].map((node) => node.logTail(lines)).join('\n');
+  }
+}
+
+/** Changes every copy of the genesis in a folder. */
+async function changeGenesis(dir: string, change: (text: string) => string): Promise<void> {
+  for (const name of await readdir(dir, { recursive: true })) {
+    if (basename(name) !== 'genesis.yaml') continue;
+    const path = join(dir, name);
+    await writeFile(path, change(await readFile(path, 'utf8')));
   }
 }
 

@@ -1,10 +1,11 @@
 /** Keys on a token, with SoftHSM 2 as the module: a real implementation of PKCS #11, in software. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyZip215 } from '../../src/crypto/index.js';
+import { describeWithToken } from './soft-token.js';
 
 const module = '/usr/lib/softhsm/libsofthsm2.so';
 const program = join(process.cwd(), 'dist', 'cli', 'main.js');
@@ -36,9 +37,7 @@ const script = `
   console.log(JSON.stringify({ signed: signed.map(hex), late: hex(late), states }));
 `;
 
-const describeWithModule = existsSync(module) ? describe : describe.skip;
-
-describeWithModule('a key on a token (needs the Debian package softhsm2)', () => {
+describeWithToken('a key on a token (needs the Debian package softhsm2)', () => {
   let dir: string;
   let env: NodeJS.ProcessEnv;
   beforeAll(() => {

@@ -208,7 +208,13 @@ export class Pkcs11Signer implements Signer {
     this.#tell(fault);
     if (this.#closed) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#post({ kind: 'open' }), reopenMs);
+    this.#timer = setTimeout(() => void this.#reopen(), reopenMs);
+  }
+
+  /** With the PIN that its file has now: a wrong one is corrected there. */
+  async #reopen(): Promise<void> {
+    const pin = await readPasswordFile(this.#options.pinFile);
+    if (!this.#closed) this.#post({ kind: 'open', ...(pin.ok && { pin: pin.value }) });
   }
 
   #lookForSlowness(): void {

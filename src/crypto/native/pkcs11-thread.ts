@@ -8,7 +8,8 @@ export interface Pkcs11Place {
 }
 
 export type Pkcs11Request =
-  | { readonly kind: 'open' }
+  /** `pin`: from now on. */
+  | { readonly kind: 'open'; readonly pin?: string }
   | { readonly kind: 'sign'; readonly id: number; readonly message: Uint8Array }
   /** Makes a key pair that never leaves the token. */
   | { readonly kind: 'generate' }
@@ -73,6 +74,9 @@ export function pkcs11Thread(place: Pkcs11Place, newLibrary: () => Pkcs11Library
   const [serialSession, writableSession, user] = [4, 2, 1];
   /** DER of the curve's name: PrintableString "edwards25519". */
   const curve = Buffer.concat([Buffer.from([0x13, 12]), Buffer.from('edwards25519')]);
+  let pin = place.pin;
+  /** Never tried again: a token locks itself after a few wrong ones. */
+  let refused: { readonly pin: string; readonly fault: string } | undefined;
   let open: { library: Pkcs11Library; session: Buffer; key: Buffer | undefined } | undefined;
 
   const close = (): void => {
@@ -98,6 +102,7 @@ export function pkcs11Thread(place: Pkcs11Place, newLibrary: () => Pkcs11Library
   };
   const begin = (flags: number): { library: Pkcs11Library; session: Buffer } => {
     close();
+    if (pin === refused?.pin) throw new Error(refused.fault);
     const library = newLibrary();
     library.load(place.module);
     library.C_Initialize();
@@ -109,7 +114,15 @@ export function pkcs11Thread(place: Pkcs11Place, newLibrary: () => Pkcs11Library
       );
     if (slot === undefined) throw new Error(`there is no token "${place.tokenLabel}"`);
     const session = library.C_OpenSession(slot, flags);
-    library.C_Login(session, user, place.pin);
+    try {
+      library.C_Login(session, user, pin);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (!/CKR_(USER_)?PIN_/.test(text)) throw error;
+      const fault = `its PIN was refused (${text}) and is not tried again, since a token locks itself after a few wrong ones`;
+      refused = { pin, fault };
+      throw new Error(fault, { cause: error });
+    }
     return { library, session };
   };
   const publicKeyOf = (library: Pkcs11Library, session: Buffer): Uint8Array => {
@@ -138,6 +151,7 @@ export function pkcs11Thread(place: Pkcs11Place, newLibrary: () => Pkcs11Library
       close();
       return { kind: 'closed' };
     }
+    if (request.kind === 'open' && request.pin !== undefined) pin = request.pin;
     const isNew = request.kind === 'generate';
     const { library, session } = begin(isNew ? serialSession | writableSession : serialSession);
     const known = find(library, session, secretClass);
