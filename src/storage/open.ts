@@ -1,19 +1,12 @@
-import { access, constants, mkdir, readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { access, constants } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { err, ok, QuaestorError, type ChainId, type Result } from '../types/index.js';
 import { checkContents, recordIdentity, storedIdentity } from './check-on-open.js';
 import type { KeyValueEngine, KeyValuePair } from './engine.js';
 import { corrupt, StorageError, translate } from './errors.js';
 import { syncFolder } from './folder.js';
-import { HighWater, highWaterName, type WriteWitness } from './high-water.js';
-import {
-  checkIdentity,
-  markerName,
-  readMarker,
-  writeMarker,
-  type Identity,
-  type Marker,
-} from './identity.js';
+import { HighWater, type WriteWitness } from './high-water.js';
+import { checkIdentity, readMarker, writeMarker, type Identity, type Marker } from './identity.js';
 import type { KeySpace } from './key-spaces.js';
 import { LevelDbEngine, type EngineMemory } from './leveldb-engine.js';
 import { MemoryEngine, type MemoryDisk } from './memory-engine.js';
@@ -22,6 +15,7 @@ import { RocksDbEngine } from './rocksdb-engine.js';
 import { OutsideWitness } from './outside-witness.js';
 import { pages } from './scan.js';
 import { StateInstall } from './state-install.js';
+import { chooseEngine, prepareFolder } from './store-folder.js';
 import { KeyValueStore } from './store.js';
 import type { StorageEngine, Store } from './types.js';
 import { lastSequence, UnitWriter } from './unit-writer.js';
@@ -354,69 +348,4 @@ function openEngine(
   return engine === 'rocksdb'
     ? RocksDbEngine.open(location, memory, create)
     : LevelDbEngine.open(location, memory, create);
-}
-
-/** Names of the folder, or undefined when there is no folder. */
-async function namesIn(dir: string): Promise<readonly string[] | undefined> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Engine of the store in a folder, or undefined when there is no store. Throws a StorageError on a mix-up. */
-async function chooseEngine(
-  dir: string,
-  wanted: StorageEngine | 'auto',
-  marked: StorageEngine | undefined,
-): Promise<StorageEngine | undefined> {
-  const names = (await namesIn(dir)) ?? [];
-  const present = (['leveldb', 'rocksdb'] as const).filter((name) => names.includes(name));
-  if (present.length > 1)
-    throw new StorageError(
-      'WRONG_ENGINE',
-      `The folder "${dir}" holds databases of both engines. Move away the one that is not in use` +
-        (marked === undefined ? '.' : `; the store was made with ${marked}.`),
-      { dir },
-    );
-  const [found] = present;
-  if (marked !== undefined && found !== marked)
-    throw corrupt(`"${dir}" has a store of ${marked}, but its database "${join(dir, marked)}" is missing`, {
-      dir,
-    });
-  if (found !== undefined && wanted !== 'auto' && found !== wanted)
-    throw new StorageError(
-      'WRONG_ENGINE',
-      `The store in "${dir}" was made with ${found}, but the config says ${wanted}. Set storage.engine to "${found}" ` +
-        'or "auto", or let the validator catch up into an empty folder.',
-      { dir, found, expected: wanted },
-    );
-  if (found === undefined && names.includes('CURRENT'))
-    throw new StorageError(
-      'NOT_A_STORE',
-      `The folder "${dir}" is a bare LevelDB or RocksDB database, not a store. Choose another data folder.`,
-      { dir },
-    );
-  return found;
-}
-
-/** Makes the folder of a new store, or checks that an existing one is free for it. */
-async function prepareFolder(dir: string): Promise<void> {
-  const own = new Set([`${markerName}.new`, highWaterName, 'lost+found']);
-  const names = await namesIn(dir);
-  if (names === undefined) {
-    const first = await mkdir(dir, { recursive: true, mode: 0o700 });
-    for (let made = dir; first !== undefined && made.length >= first.length; made = dirname(made))
-      await syncFolder(dirname(made));
-    return;
-  }
-  const foreign = names.filter((name) => !own.has(name) && !name.startsWith('.'));
-  if (foreign.length > 0)
-    throw new StorageError(
-      'NOT_A_STORE',
-      `The folder "${dir}" holds other files (${foreign.slice(0, 3).join(', ')}). Give the store an empty folder.`,
-      { dir },
-    );
 }

@@ -1,8 +1,17 @@
 import { decodeCommitCertificate, encodeCommitCertificate } from '../../codec/index.js';
 import type { Height, Result } from '../../types/index.js';
-import { asHeight, err, limits, ok } from '../../types/index.js';
+import { asHeight, limits } from '../../types/index.js';
 import type { FetchedBlock } from '../types.js';
-import { MalformedError, Reader, Writer, bytesTag, fieldSize, integerSize, integerTag } from './protobuf.js';
+import {
+  MalformedError,
+  Reader,
+  Writer,
+  bytesTag,
+  fieldSize,
+  guarded,
+  integerSize,
+  integerTag,
+} from './protobuf.js';
 
 export interface FetchBlocksRequest {
   readonly fromHeight: Height;
@@ -61,13 +70,4 @@ export function decodeFetchedBlock(bytes: Buffer): Result<FetchedBlock, string> 
     }
     return { headerBytes, certificate: certificate.value, envelopes };
   });
-}
-
-function guarded<T>(decode: () => T): Result<T, string> {
-  try {
-    return ok(decode());
-  } catch (error) {
-    if (error instanceof MalformedError) return err(error.message);
-    throw error;
-  }
 }

@@ -3,9 +3,20 @@
  * hostile input in bulk: this reader refuses what is unknown, repeated or out of bounds before it allocates anything
  * for it, where a general one builds objects first.
  */
+import { err, ok, type Result } from '../../types/index.js';
 
 /** Thrown inside the decoders of this folder, which turn it into a value at their border. */
 export class MalformedError extends Error {}
+
+/** What a decoder gives, or what is wrong with its input. */
+export function guarded<T>(decode: () => T): Result<T, string> {
+  try {
+    return ok(decode());
+  } catch (error) {
+    if (error instanceof MalformedError) return err(error.message);
+    throw error;
+  }
+}
 
 /** Wire type of a length-delimited field. */
 const bytesType = 2;

@@ -1,8 +1,17 @@
 import { decodeValidatorSetChanges, encodeValidatorSetChanges } from '../../codec/index.js';
 import type { ValidatorSetChange } from '../../codec/model.js';
 import type { Result } from '../../types/index.js';
-import { err, limits, ok } from '../../types/index.js';
-import { MalformedError, Reader, Writer, bytesTag, fieldSize, integerSize, integerTag } from './protobuf.js';
+import { limits } from '../../types/index.js';
+import {
+  MalformedError,
+  Reader,
+  Writer,
+  bytesTag,
+  fieldSize,
+  guarded,
+  integerSize,
+  integerTag,
+} from './protobuf.js';
 
 /** Bytes of a FetchSetChangesRequest. */
 export function encodeFetchSetChangesRequest(knownEpoch: number): Buffer {
@@ -41,13 +50,4 @@ export function decodeFetchedSetChange(bytes: Buffer): Result<ValidatorSetChange
     }
     return change;
   });
-}
-
-function guarded<T>(decode: () => T): Result<T, string> {
-  try {
-    return ok(decode());
-  } catch (error) {
-    if (error instanceof MalformedError) return err(error.message);
-    throw error;
-  }
 }

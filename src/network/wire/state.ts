@@ -1,5 +1,5 @@
 import type { Height, Result } from '../../types/index.js';
-import { asHeight, asStateKey, compareBytes, err, limits, ok } from '../../types/index.js';
+import { asHeight, asStateKey, compareBytes, limits } from '../../types/index.js';
 import type { FetchedState } from '../types.js';
 import {
   MalformedError,
@@ -8,6 +8,7 @@ import {
   bytesTag,
   exactly,
   fieldSize,
+  guarded,
   integerSize,
   integerTag,
 } from './protobuf.js';
@@ -119,13 +120,4 @@ function decodeEntry(reader: Reader): FetchedState['entries'][number] {
   const value = next(bytesTag(2));
   if (!isKey(key) || !reader.atEnd()) throw new MalformedError('an entry is malformed');
   return { key: asStateKey(key.toString('latin1')), value };
-}
-
-function guarded<T>(decode: () => T): Result<T, string> {
-  try {
-    return ok(decode());
-  } catch (error) {
-    if (error instanceof MalformedError) return err(error.message);
-    throw error;
-  }
 }
