@@ -57,6 +57,7 @@ export function adminHandlers(environment: CallEnvironment, admin: AdminPort): A
       if (primary !== undefined) return { primary };
       throw new ApiError('NOT_PRIMARY', 'This node is not the primary, so it has nothing to hand over.');
     }),
+    PruneNow: act('PruneNow', () => admin.pruneNow()),
     SetLogLevel: act('SetLogLevel', (request: SetLogLevelRequest__Output) => {
       const level = logLevels.find((known): known is LogLevel => known === request.level);
       if (level === undefined) throw invalidField('level', `it must be one of ${logLevels.join(', ')}.`);

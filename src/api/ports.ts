@@ -105,6 +105,8 @@ export interface ReadPort {
   head(): { readonly height: Height; readonly digest: Digest };
   /** Lowest height above 0 whose block is kept. */
   oldestBlock(): Height;
+  /** Lowest height above 0 whose transactions are found by their ids. */
+  oldestTransaction(): Height;
   /** Lowest height whose state can be read and proven. */
   oldestState(): Height;
   block(height: Height): Promise<StoredBlock | undefined>;
@@ -194,6 +196,13 @@ export interface AdminPort {
   resume(): boolean;
   /** Makes another validator the primary; undefined when this one is not. */
   handOver(): Promise<string | undefined>;
+  /** Seals and removes now what need not be kept, and gives back the room. Rejects with an ApiError. */
+  pruneNow(): Promise<{
+    readonly oldestBlock: Height;
+    readonly oldestState: Height;
+    readonly removedEntries: number;
+    readonly freedBytes: number;
+  }>;
   /** What is known of this node, without secrets or payloads, as JSON. */
   diagnosis(): Promise<string>;
   /** Keeps a record of what an operator did. Rejects when it can't be written. */

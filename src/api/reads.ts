@@ -72,8 +72,8 @@ export async function getTransaction(
     throw new ApiError(
       'TRANSACTION_NOT_FOUND',
       `No final transaction ${toHex(request.txId)} is known here; it may be pending or unknown` +
-        (reads.oldestBlock() > 1
-          ? `, or in a block below ${reads.oldestBlock()}, which this node does not keep: ask a node that keeps more.`
+        (reads.oldestTransaction() > 1
+          ? `, or in a block below ${reads.oldestTransaction()}, which this node does not keep: ask a node that keeps more.`
           : '.'),
     );
   }

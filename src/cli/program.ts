@@ -55,6 +55,11 @@ const commands: readonly {
     load: async () => (await import('./commands/blocks.js')).blocksCommand(),
   },
   {
+    name: 'segments',
+    summary: 'sealed segments of old blocks: list, read, verify offline',
+    load: async () => (await import('./commands/segments.js')).segmentsCommand(),
+  },
+  {
     name: 'status',
     summary: 'where all validators stand',
     load: async () => (await import('./commands/status.js')).statusCommand(),

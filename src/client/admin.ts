@@ -8,6 +8,7 @@ import type { GetConsensusStateResponse__Output } from '../codec/wire/quaestor/a
 import type { GetDiagnosisResponse__Output } from '../codec/wire/quaestor/admin/v1/GetDiagnosisResponse.js';
 import type { GetMempoolResponse__Output } from '../codec/wire/quaestor/admin/v1/GetMempoolResponse.js';
 import type { GetNodeInfoResponse__Output } from '../codec/wire/quaestor/admin/v1/GetNodeInfoResponse.js';
+import type { PruneNowResponse__Output } from '../codec/wire/quaestor/admin/v1/PruneNowResponse.js';
 import type { HandOverResponse__Output } from '../codec/wire/quaestor/admin/v1/HandOverResponse.js';
 import type { ListPeersResponse__Output } from '../codec/wire/quaestor/admin/v1/ListPeersResponse.js';
 import type { Peer__Output } from '../codec/wire/quaestor/admin/v1/Peer.js';
@@ -40,6 +41,7 @@ type AdminMethod =
   | 'drain'
   | 'resume'
   | 'handOver'
+  | 'pruneNow'
   | 'getDiagnosis'
   | 'setLogLevel';
 
@@ -120,6 +122,11 @@ export class AdminClient {
   /** Makes another validator the primary. */
   handOver(): Promise<HandOverResponse__Output> {
     return this.#call('handOver');
+  }
+
+  /** Seals and removes what it need not keep, and gives back the room. */
+  pruneNow(): Promise<PruneNowResponse__Output> {
+    return this.#call('pruneNow');
   }
 
   /** JSON for an engineer far away, without secrets or payloads. */

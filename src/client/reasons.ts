@@ -94,7 +94,7 @@ const refusals = {
     code: status.OUT_OF_RANGE,
     retry: 'elsewhere',
     meaning:
-      'The transaction can no longer be executed, and may have been in a block that this node does not keep: it began with a copy of a later state. A validator with older blocks tells.',
+      'The transaction can no longer be executed, and may have been in a block that this node does not keep: it began with a copy of a later state, or prunes. A validator with older blocks tells.',
   },
   QUOTA_EXCEEDED: {
     code: status.RESOURCE_EXHAUSTED,
@@ -179,6 +179,12 @@ const failures = {
     code: status.OUT_OF_RANGE,
     retry: 'elsewhere',
     meaning: 'The node no longer keeps the state or block of that height.',
+  },
+  PRUNE_FAILED: {
+    code: status.UNAVAILABLE,
+    retry: 'later',
+    meaning:
+      'Old blocks could not be sealed or pruned, for the reason in the message, such as object storage that is down. Nothing is lost.',
   },
   NOT_PRIMARY: {
     code: status.FAILED_PRECONDITION,

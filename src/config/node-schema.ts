@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { bounds } from '../codec/index.js';
 import { limits } from '../types/index.js';
 import { certificates, dialAddress, filePath as path, listenAddress } from './fields.js';
 import { ids } from './ids.js';
@@ -46,6 +47,18 @@ export const nodeSchema = field.mapping({
       engine: field.oneOf(['auto', 'rocksdb', 'leveldb']).default('auto'),
       cache: field.size(MiB, 64 * 1024 * MiB).default(32 * MiB),
       witness: path().optional(),
+      retain: field
+        .mapping({
+          blocks: field.integer(1, limits.maxHeight).optional(),
+          states: field.integer(1, limits.maxHeight).optional(),
+        })
+        .prefault({}),
+      segments: field
+        .mapping({
+          location: path().optional(),
+          blocks: field.integer(1, bounds.maxSegmentBlocks).default(10_000),
+        })
+        .prefault({}),
     })
     .prefault({}),
   consensus: field

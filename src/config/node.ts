@@ -59,6 +59,10 @@ export interface NodeConfig {
     readonly cacheBytes: number;
     /** File outside of the data folder that remembers how far the store was written. */
     readonly witnessFile?: string;
+    /** How many heights below the head are kept; undefined is all. */
+    readonly retain: { readonly blocks: number | undefined; readonly states: number | undefined };
+    /** Where old blocks are sealed, and in segments of how many; undefined is nowhere. */
+    readonly segments: { readonly location: string; readonly blocks: number } | undefined;
   };
   /** As in ConsensusConfig.timeouts. */
   readonly consensus: {
@@ -261,7 +265,13 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
   if (existing !== undefined && !existing.isDirectory()) {
     report(['dataDir'], `${dataDir}: Found a file; expected a folder, or nothing, to be made.`);
   }
-  const { witness } = file.storage;
+  const { witness, retain } = file.storage;
+  if (retain.blocks !== undefined && (retain.states ?? retain.blocks) > retain.blocks) {
+    report(
+      ['storage', 'retain', 'states'],
+      `Found ${retain.states}; expected at most storage.retain.blocks, ${retain.blocks}: a state is proven by a block.`,
+    );
+  }
   if (witness !== undefined && resolve(folder, witness).startsWith(`${dataDir}${sep}`)) {
     report(
       ['storage', 'witness'],
@@ -299,6 +309,16 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
       engine: file.storage.engine,
       cacheBytes: file.storage.cache,
       ...(file.storage.witness !== undefined && { witnessFile: resolve(folder, file.storage.witness) }),
+      retain: { blocks: file.storage.retain.blocks, states: file.storage.retain.states },
+      segments:
+        file.storage.segments.location === undefined
+          ? undefined
+          : {
+              location: /^[a-z0-9]+:\/\//.test(file.storage.segments.location)
+                ? file.storage.segments.location
+                : resolve(folder, file.storage.segments.location),
+              blocks: file.storage.segments.blocks,
+            },
     },
     consensus: {
       viewTimeoutMs: file.consensus.viewTimeout,

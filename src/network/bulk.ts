@@ -11,6 +11,13 @@ import type { PeerClient } from './dialer.js';
 import { gateReads } from './read-gate.js';
 import type { PeerValidator } from './types.js';
 
+/** What is asked for is not kept here any more. */
+export class NotRetainedError extends QuaestorError {
+  constructor(oldest: number) {
+    super('NOT_RETAINED', `Blocks are kept above height ${oldest} only.`, { oldest: String(oldest) });
+  }
+}
+
 type BulkCall = ServerWritableStream<Buffer, Buffer>;
 
 /** Writes messages as fast as the other side takes them. Resolves when the call is over, whatever the outcome. */
@@ -26,6 +33,10 @@ export async function serveBulk(
     }
     call.end();
   } catch (error) {
+    if (error instanceof NotRetainedError) {
+      refuse(call, status.OUT_OF_RANGE, error.message);
+      return;
+    }
     failed(error);
     refuse(call, status.INTERNAL, 'what is asked for cannot be read');
   }
@@ -60,7 +71,7 @@ export interface BulkRequest<T> {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Makes one call. Throws a QuaestorError: FETCH_FAILED, FETCH_TIMEOUT, FETCH_ABORTED or PEER_SENT_GARBAGE. */
+/** Makes one call. Throws a QuaestorError: FETCH_FAILED, NOT_RETAINED, FETCH_TIMEOUT, FETCH_ABORTED or PEER_SENT_GARBAGE. */
 export async function* fetchBulk<T>(request: BulkRequest<T>): AsyncGenerator<T, void, undefined> {
   const { peer, signal } = request;
   const client = request.open();
@@ -94,6 +105,8 @@ function translate(client: PeerClient, peer: PeerValidator, error: unknown, abor
   if (aborted) return failure('FETCH_ABORTED', peer, 'was no longer asked', error);
   if (code === status.DEADLINE_EXCEEDED)
     return failure('FETCH_TIMEOUT', peer, 'did not answer in time', error);
+  if (code === status.OUT_OF_RANGE)
+    return failure('NOT_RETAINED', peer, 'does not keep what it was asked for', error);
   const { reason, detail } = client.explain(error);
   return failure('FETCH_FAILED', peer, `did not give what it was asked for (${reason}): ${detail}`, error);
 }

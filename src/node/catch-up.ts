@@ -8,7 +8,7 @@ import {
   type SyncOutcome,
   type SyncRun,
 } from '../sync/index.js';
-import { DefectError } from '../types/index.js';
+import { DefectError, faultyOf } from '../types/index.js';
 import type { Height, ValidatorIndex } from '../types/index.js';
 import type { DriverObserver } from './driver-options.js';
 import type { DriverPorts } from './ports.js';
@@ -68,8 +68,11 @@ export class CatchUp {
     const run: Run = { abort: new AbortController(), target, reports: new Map(), sync: undefined };
     this.#run = run;
     this.#perform(run, from, peers).then(
-      ({ end, height }) => {
+      ({ end, height, lacking = 0 }) => {
         this.#run = undefined;
+        // One of them is correct: blocks will not do.
+        if (end === 'stuck' && lacking > faultyOf(this.#options.config.validatorSet.validators.length))
+          this.#options.observer.historyPruned?.();
         this.#options.observer.syncEnded(end, height);
         this.#options.ended();
         this.#options.dispatch({ kind: 'syncEnded' });

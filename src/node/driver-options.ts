@@ -40,6 +40,8 @@ export interface DriverObserver {
   /** A block came by catch-up. */
   syncBlock?(): void;
   syncEnded(end: string, height: Height): void;
+  /** A catch-up by blocks can not succeed, since the others do not keep them any more. */
+  historyPruned?(): void;
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void;
   /** The signer did not sign a statement of this replica: SIGNER_REFUSED or SIGNER_UNAVAILABLE. */
   unsigned?(statement: string, error: QuaestorError): void;

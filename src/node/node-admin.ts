@@ -1,16 +1,19 @@
 import type { AdminPort, LogLevel } from '../api/ports.js';
 import type { NodeConfig } from '../config/index.js';
 import type { HealthState, Logger, Metrics } from '../telemetry/index.js';
+import { ApiError } from '../api/errors.js';
 import { AuditLog } from './audit-log.js';
 import { Drain } from './drain.js';
 import type { NodeView } from './node-view.js';
 import type { Clock } from './ports.js';
 import type { Replica } from './replica.js';
+import type { Retention } from './retention.js';
 
 export interface NodeAdminOptions {
   readonly config: NodeConfig;
   readonly view: NodeView;
   readonly replica: Replica;
+  readonly retention: Retention;
   readonly clock: Clock;
   readonly health: HealthState;
   readonly metrics: Metrics;
@@ -79,6 +82,12 @@ export class NodeAdmin implements AdminPort {
     if (!this.#isPrimary) return undefined;
     await this.drained.handOver();
     return this.#primary;
+  }
+
+  pruneNow(): ReturnType<AdminPort['pruneNow']> {
+    return this.#options.retention.runNow().catch((error: unknown) => {
+      throw new ApiError('PRUNE_FAILED', error instanceof Error ? error.message : String(error));
+    });
   }
 
   async diagnosis(): Promise<string> {

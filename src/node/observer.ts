@@ -22,6 +22,8 @@ export interface NodeObserverOptions {
   readonly committed: (height: Height) => void;
   /** Once per heartbeat: refresh what is polled. */
   readonly tick: () => void;
+  /** The others do not keep the blocks that are missing here. */
+  readonly historyPruned?: () => void;
   /** The replica has stopped for good. */
   readonly halted: (reason: string) => void;
 }
@@ -367,6 +369,10 @@ export class NodeObserver implements DriverObserver {
     if (end === 'stuck') {
       log.warn({ code: 'SYNC_STALLED', height }, `No validator delivers the blocks above height ${height}.`);
     } else log[this.#syncLevel]({ code: 'SYNC_FINISHED', height, end }, `Caught up to height ${height}.`);
+  }
+
+  historyPruned(): void {
+    this.#options.historyPruned?.();
   }
 
   syncFault(peer: ValidatorIndex, fault: string, detail: string): void {

@@ -2,6 +2,7 @@ import type { NodeStatus, ReadPort } from '../api/ports.js';
 import type { StateProof } from '../codec/index.js';
 import type { NodeReader, StateTree } from '../crypto/index.js';
 import type { Head, HistoryPage, Store, StoredBlock, StoredHeader } from '../storage/types.js';
+import type { BlockArchive } from './block-archive.js';
 import { ApiError } from '../api/errors.js';
 import { asHeight, err, invariant, ok } from '../types/index.js';
 import type { Height, StateKey, TxId } from '../types/index.js';
@@ -9,6 +10,10 @@ import type { Height, StateKey, TxId } from '../types/index.js';
 export interface NodeReadsOptions {
   readonly store: Store;
   readonly tree: StateTree;
+  /** Blocks in sealed segments. */
+  readonly archive?: Pick<BlockArchive, 'block' | 'range'> | undefined;
+  /** A block of a segment could not be read. */
+  readonly unreadable?: (height: Height, error: unknown) => void;
   /** The part of the status that is not in the store. */
   readonly status: () => Omit<NodeStatus, 'height' | 'digest' | 'stateRoot'>;
 }
@@ -41,6 +46,15 @@ export class NodeReads implements ReadPort {
   }
 
   oldestBlock(): Height {
+    const { store, archive } = this.#options;
+    const sealed = archive?.range;
+    // Sealed blocks count when nothing is missing between them and the store.
+    return sealed !== undefined && sealed.last >= store.base && sealed.first <= store.base
+      ? sealed.first
+      : this.oldestTransaction();
+  }
+
+  oldestTransaction(): Height {
     return asHeight(this.#options.store.base + 1);
   }
 
@@ -49,11 +63,11 @@ export class NodeReads implements ReadPort {
   }
 
   block(height: Height): Promise<StoredBlock | undefined> {
-    return this.#options.store.block(height);
+    return this.#orSealed(height, () => this.#options.store.block(height));
   }
 
   header(height: Height): Promise<StoredHeader | undefined> {
-    return this.#options.store.header(height);
+    return this.#orSealed(height, () => this.#options.store.header(height));
   }
 
   locate(txId: TxId): Promise<{ readonly height: Height; readonly index: number } | undefined> {
@@ -97,6 +111,26 @@ export class NodeReads implements ReadPort {
 
   history(account: string, limit: number, before?: { height: Height; index: number }): Promise<HistoryPage> {
     return this.#options.store.history(account, limit, before);
+  }
+
+  /** What the store has of a block, or the block of a segment. */
+  async #orSealed<T>(
+    height: Height,
+    read: () => Promise<T | undefined>,
+  ): Promise<T | StoredBlock | undefined> {
+    const { archive, store, unreadable } = this.#options;
+    const found = await read();
+    if (found !== undefined || archive === undefined || height > store.base) return found;
+    try {
+      return await archive.block(height);
+    } catch (error) {
+      unreadable?.(height, error);
+      throw new ApiError(
+        'HEIGHT_NOT_RETAINED',
+        `Block ${height} is in a sealed segment that can not be read now. Ask another node, or try again later.`,
+        { height: String(height), oldest: String(store.base + 1) },
+      );
+    }
   }
 
   /** What a read of a state gives; a state that was given up meanwhile is one that is not kept. */

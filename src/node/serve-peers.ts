@@ -1,8 +1,10 @@
 import type { ValidatorSetChange } from '../codec/index.js';
 import type { StateTree } from '../crypto/index.js';
+import { NotRetainedError } from '../network/index.js';
 import type { FetchedBlock, FetchedState } from '../network/index.js';
 import type { Store } from '../storage/types.js';
 import { readSetChanges } from '../sync/index.js';
+import type { BlockArchive } from './block-archive.js';
 import { asHeight, equalBytes, successorPath } from '../types/index.js';
 import type { Height } from '../types/index.js';
 
@@ -11,16 +13,18 @@ const changesAtOnce = 16;
 /** A chunk of the state has about so many bytes of keys and values. */
 const chunkBytes = 512 * 1024;
 
-/** Final blocks from a height on, for a peer that is behind; none when they are not kept here. */
+/** Final blocks from a height on, for a peer that is behind. What is sealed is read from there. Throws a NotRetainedError
+ * at the first one that is not kept here. */
 export async function* serveBlocks(
   store: Store,
   fromHeight: Height,
   maxBlocks: number,
+  archive?: Pick<BlockArchive, 'block'>,
 ): AsyncGenerator<FetchedBlock> {
   const last = Math.min(store.head()?.height ?? 0, fromHeight + maxBlocks - 1);
   for (let height = Math.max(1, fromHeight); height <= last; height++) {
-    const block = await store.block(asHeight(height));
-    if (block?.certificate === undefined) return;
+    const block = (await store.block(asHeight(height))) ?? (await archive?.block(asHeight(height)));
+    if (block?.certificate === undefined) throw new NotRetainedError(store.base);
     yield { headerBytes: block.headerBytes, certificate: block.certificate, envelopes: block.envelopes };
   }
 }

@@ -19,6 +19,7 @@ import { EpochPeers } from './epoch-peers.js';
 import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
 import { showLimits } from './limits-shown.js';
+import { openHistory, type History } from './history.js';
 import { NodeAdmin } from './node-admin.js';
 import { networkOf, readClientTls, readPeerTls } from './node-network.js';
 import { NodeSigners } from './node-signers.js';
@@ -213,7 +214,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const peers = peersOf(electorates);
 
   // The network hands over what comes in to the driver, and the driver sends through the network.
-  const link: { replica?: Replica } = {};
+  const link: { replica?: Replica; history?: History } = {};
   const network = openNetwork(peers, () => link.replica?.driver.electorates ?? electorates, {
     onConsensus: (from, bytes) => link.replica?.driver.receiveConsensusOf(peers.ids[from] ?? '', bytes),
     onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
@@ -233,7 +234,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       view.current?.refreshHealth();
     },
     onDisconnected: () => view.current?.refreshHealth(),
-    serveBlocks: (fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks),
+    serveBlocks: (fromHeight, maxBlocks) => serveBlocks(store, fromHeight, maxBlocks, link.history?.archive),
     serveState: (height, from, until) =>
       link.replica === undefined ? nothing() : serveState(store, link.replica.tree, height, { from, until }),
     serveSetChanges: (knownEpoch) => serveSetChanges(store, knownEpoch),
@@ -265,8 +266,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       certificates.look();
       void disk.look();
       threads.look();
+      link.history?.retention.look();
       admins.current?.drained.look();
     },
+    ...(options.behind === undefined ? {} : { historyPruned: options.behind }),
     halted: (reason) => {
       health.update({ halted: reason, failure: reason });
       fail(reason);
@@ -283,6 +286,16 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   });
   link.replica = replica;
   const { driver, tree } = replica;
+  const { retention, archive } = (link.history = openHistory({
+    config,
+    genesis: { validators, parameters },
+    store,
+    clock,
+    log,
+    metrics,
+    stableHeight: () => driver.snapshot().stableCheckpointHeight,
+  }));
+  parts.add(() => retention.stop());
 
   const nodeView = new NodeView({
     version,
@@ -303,6 +316,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     config,
     view: nodeView,
     replica,
+    retention,
     clock,
     health,
     metrics,
@@ -311,7 +325,17 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   });
   admins.current = admin;
   metrics.beforeScrape(() => nodeView.refreshMetrics());
-  reads.current = new NodeReads({ store, tree, status: () => nodeView.status() });
+  reads.current = new NodeReads({
+    store,
+    tree,
+    status: () => nodeView.status(),
+    archive,
+    unreadable: (height, error) =>
+      log.warn(
+        { code: 'SEGMENT_UNREADABLE', height, error: String(error) },
+        'A sealed block can not be read.',
+      ),
+  });
   parts.add(() => driver.stop());
   parts.add(() => network.stop());
   await network.start();

@@ -9,4 +9,5 @@ export {
   type ObjectStoreErrorCode,
 } from './types.js';
 export { FolderObjectStore } from './folder.js';
+export { openObjects } from './open.js';
 export { readObject } from './read.js';

@@ -27,8 +27,8 @@ export interface RangeRequest {
   readonly to: Height;
 }
 
-/** How a peer disappointed. `lied`: what it sent is provably wrong. */
-export type PeerFault = 'failed' | 'lied';
+/** How a peer disappointed. `lied`: what it sent is provably wrong; `pruned`: it does not keep what it was asked for. */
+export type PeerFault = 'failed' | 'lied' | 'pruned';
 
 interface Peer {
   readonly index: ValidatorIndex;
@@ -162,6 +162,15 @@ export class SyncPlanner {
     this.#release(outstanding);
     const peer = this.#peers.get(request.peer);
     if (peer !== undefined && next <= request.to) peer.height = next - 1;
+  }
+
+  /** Notes that a peer does not keep what is left of a request: it is not asked for this catch-up's blocks again. */
+  lacks(id: number): void {
+    const outstanding = this.#outstanding.get(id);
+    if (outstanding === undefined) return;
+    this.#release(outstanding);
+    const peer = this.#peers.get(outstanding.request.peer);
+    if (peer !== undefined) peer.failures = this.#limits.maxFailures;
   }
 
   /** Notes that a request failed; what it did bring stays. */

@@ -68,6 +68,8 @@ export interface SyncOptions extends Electorate {
 export interface SyncOutcome {
   /** `stuck`: no peer is left that could bring the rest. `complete` also at the last block of the electorate. */
   readonly end: 'complete' | 'aborted' | 'stuck';
+  /** Of a catch-up that is stuck: number of peers that do not keep what they were asked for. */
+  readonly lacking?: number;
   /** Last height that was passed on. */
   readonly height: Height;
 }
@@ -98,6 +100,7 @@ class Run implements SyncRun {
   readonly #buffer = new Map<number, { readonly block: CertifiedBlock; readonly bytes: number }>();
   readonly #waiting = new Set<() => void>();
   readonly #active = new Set<Promise<void>>();
+  readonly #lacking = new Set<ValidatorIndex>();
   #bufferedBytes = 0;
   #handedOver = false;
   #digest: Digest;
@@ -145,7 +148,8 @@ class Run implements SyncRun {
     if (this.#failure !== undefined) throw this.#failure.error;
     const height = this.#planner.delivered;
     if (this.#planner.complete || this.#handedOver) return { end: 'complete', height };
-    return { end: signal?.aborted === true ? 'aborted' : 'stuck', height };
+    const end = signal?.aborted === true ? 'aborted' : 'stuck';
+    return this.#lacking.size === 0 ? { end, height } : { end, height, lacking: this.#lacking.size };
   }
 
   #over(): boolean {
@@ -218,6 +222,12 @@ class Run implements SyncRun {
       this.#planner.finished(request.id, clock.monotonicMs());
     } catch (error) {
       if (!(error instanceof QuaestorError) && !stop.signal.aborted) throw error;
+      if (error instanceof QuaestorError && error.code === 'NOT_RETAINED') {
+        this.#lacking.add(request.peer);
+        this.#planner.lacks(request.id);
+        this.#options.onFault?.(request.peer, 'pruned', error.message);
+        return;
+      }
       this.#fail(request, garbage(error) ? 'lied' : 'failed', String(error));
     } finally {
       cancelTimer?.();

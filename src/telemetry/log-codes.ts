@@ -25,6 +25,23 @@ export const logCodes = {
     level: 'warn',
     meaning: 'Less than a tenth of the disk of the data folder is free; a node stops when it is full.',
   },
+  SEGMENT_SEALED: {
+    level: 'info',
+    meaning:
+      'A segment of old blocks is in place, was read back and is in the manifest; its heights and bytes.',
+  },
+  PRUNED: { level: 'debug', meaning: 'Blocks and states that need not be kept were removed.' },
+  RETENTION_FAILED: {
+    level: 'warn',
+    meaning:
+      'Old blocks could not be sealed or pruned, for the reason in the line: they stay, and it is tried again.',
+  },
+  RETENTION_RESUMED: { level: 'info', meaning: 'Old blocks are sealed and pruned again after a failure.' },
+  SEGMENT_UNREADABLE: {
+    level: 'warn',
+    meaning:
+      'A block that a client or peer asked for is in a sealed segment that could not be read or proven.',
+  },
   VALIDATORS_SCHEDULED: {
     level: 'info',
     meaning: 'A quorum has decided the next validator set; its height, who joins and who leaves.',

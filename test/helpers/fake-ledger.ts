@@ -503,6 +503,10 @@ export class FakeNode implements LedgerPort, ReadPort, HealthPort {
   oldestBlock(): Height {
     return asHeight(this.oldest);
   }
+  oldestTransaction(): Height {
+    return this.oldestBlock();
+  }
+
   oldestState(): Height {
     return asHeight(this.oldest === 1 ? 0 : this.oldest);
   }

@@ -26,6 +26,10 @@ export const faultTests: Readonly<
   QuaestorDiskSpaceCritical: { title: 'a disk that fills up' },
   QuaestorDiskFullSoon: { title: 'a disk that fills up' },
   QuaestorStorageSlow: { title: 'a disk that hangs now and then' },
+  QuaestorRetentionFailing: {
+    whyNot:
+      'object storage that is down is in test/unit/node/retention.test.ts, which sees the metric that the rule reads',
+  },
   QuaestorEventLoopLag: { title: 'a validator that gets too little processor time' },
   QuaestorMemoryHigh: { title: 'a memory limit that is too tight' },
   QuaestorFileDescriptorsHigh: { title: 'file descriptors that are never closed' },

@@ -28,6 +28,7 @@ export function adminCommand(): Command {
     .addCommand(handOverCommand())
     .addCommand(drainCommand())
     .addCommand(resumeCommand())
+    .addCommand(pruneNowCommand())
     .addCommand(bundleCommand());
 }
 
@@ -203,6 +204,19 @@ const resumeCommand = (): Command =>
     const text = wasDrained ? `${validator} takes transactions again.` : `${validator} was not drained.`;
     return { document: { validator, wasDrained }, show: (output) => output.line(text) };
   });
+
+const pruneNowCommand = (): Command =>
+  asking(
+    'prune-now',
+    'give back the room of old blocks',
+    'Seals and removes now what the node need not keep (storage.retain and storage.segments of its configuration), and ' +
+      'gives back the room on its disk. The node does so by itself too, little by little. May take minutes: see --timeout.',
+    async (admin) => {
+      const { oldestBlock, oldestState, removedEntries, freedBytes } = await admin.pruneNow();
+      const document = { oldestBlock, oldestState, removedEntries, freedBytes };
+      return { document, show: (output) => showFields(output, document) };
+    },
+  );
 
 function logLevelCommand(): Command {
   const command = addressed(

@@ -61,6 +61,31 @@ export const storageMetrics = (build: MetricBuilder) => ({
     stepSeconds,
   ),
   size: build.gauge('storage_size_bytes', 'Approximate size of the store on disk.'),
+  oldestBlock: build.gauge('storage_oldest_block_height', 'Oldest block that is in the store.'),
+  oldestState: build.gauge('storage_oldest_state_height', 'Oldest height whose state can be read.'),
+  prunedEntries: build.counter('storage_pruned_entries_total', 'Entries of the store that pruning removed.'),
+  freedBytes: build.counter(
+    'storage_freed_bytes_total',
+    'Bytes by which the store became smaller when the room of pruned entries was given back.',
+  ),
+  sealedHeight: build.gauge(
+    'storage_sealed_height',
+    'Up to which height blocks are in sealed segments; 0 without any.',
+  ),
+  segments: build.counter('storage_segments_sealed_total', 'Segments of old blocks that were sealed.'),
+  segmentBytes: build.counter('storage_segment_bytes_total', 'Bytes of these segments.'),
+  retentionFailing: build.gauge(
+    'storage_retention_failing',
+    '1 while old blocks can not be sealed or pruned, 0 otherwise.',
+  ),
+  retentionFailures: build.counter(
+    'storage_retention_failures_total',
+    'Passes of sealing and pruning that failed.',
+  ),
+  retentionSuccess: build.gauge(
+    'storage_retention_success_timestamp_seconds',
+    'When old blocks were last sealed and pruned as configured, in seconds since 1970; 0 if not since the start.',
+  ),
   filesystemSize: build.gauge(
     'storage_filesystem_size_bytes',
     'Size of the file system that the data folder is on.',

@@ -55,6 +55,29 @@ export const capacity: Dashboard = {
           query(one('quaestor_storage_filesystem_available_bytes')),
           query(one('quaestor_storage_filesystem_size_bytes'), '{{validator}} size'),
         ]),
+        graph('Oldest that is kept', 'Heights of the oldest block and state in the store.', 'none', [
+          query(one('quaestor_storage_oldest_block_height'), '{{validator}} block'),
+          query(one('quaestor_storage_oldest_state_height'), '{{validator}} state'),
+          query(one('quaestor_storage_sealed_height'), '{{validator}} sealed up to'),
+        ]),
+        graph('Pruned', 'Entries of the store that were removed in a second.', 'ops', [
+          query(rate('quaestor_storage_pruned_entries_total')),
+        ]),
+        graph('Freed and sealed', 'Bytes since the start.', 'bytes', [
+          query(one('quaestor_storage_freed_bytes_total'), '{{validator}} freed'),
+          query(one('quaestor_storage_segment_bytes_total'), '{{validator}} sealed'),
+        ]),
+        graph('Segments sealed', 'Since the start, and passes that failed.', 'none', [
+          query(one('quaestor_storage_segments_sealed_total'), '{{validator}} segments'),
+          query(one('quaestor_storage_retention_failures_total'), '{{validator}} failures'),
+          query(one('quaestor_storage_retention_failing'), '{{validator}} failing'),
+        ]),
+        graph(
+          'Last sealed and pruned as configured',
+          'When; nothing before the first time since the start.',
+          'dateTimeFromNow',
+          [query(`(${one('quaestor_storage_retention_success_timestamp_seconds')} > 0) * 1000`)],
+        ),
         graph('Bytes of a block', 'Median and 99th percentile.', 'bytes', [
           query(quantile(0.5, 'quaestor_consensus_block_bytes', 'network'), 'p50'),
           query(quantile(0.99, 'quaestor_consensus_block_bytes', 'network'), 'p99'),

@@ -2,6 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { request } from 'node:http';
 import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import { startAdminServer, startHttpServer, type AdminPort, type LogLevel } from '../../../src/api/index.js';
+import { ApiError } from '../../../src/api/errors.js';
 import { loadProtocol } from '../../../src/client/protocol.js';
 import type { ProtoGrpcType } from '../../../src/codec/wire/admin_service.js';
 import { asDigest, asHeight, asView } from '../../../src/types/index.js';
@@ -24,6 +25,7 @@ afterEach(async () => {
 describe('AdminService', () => {
   let level: LogLevel = 'info';
   let diskIsFull = false;
+  let objectsAreDown = false;
   const audited: Parameters<AdminPort['audit']>[0][] = [];
   const admin: AdminPort = {
     nodeInfo: () => ({
@@ -65,6 +67,15 @@ describe('AdminService', () => {
     drain: () => Promise.resolve({ primary: 'v1', handedOver: true }),
     resume: () => true,
     handOver: () => Promise.resolve(undefined),
+    pruneNow: () =>
+      objectsAreDown
+        ? Promise.reject(new ApiError('PRUNE_FAILED', 'Object storage does not answer.'))
+        : Promise.resolve({
+            oldestBlock: asHeight(11),
+            oldestState: asHeight(12),
+            removedEntries: 5,
+            freedBytes: 600,
+          }),
     diagnosis: () => Promise.resolve('{}'),
     audit: (entry) => {
       if (diskIsFull) return Promise.reject(new Error('no space left'));
@@ -150,6 +161,22 @@ describe('AdminService', () => {
     expect((await call('operator', 'drain', {})).response).toEqual({ primary: 'v1', handedOver: true });
     expect((await call('operator', 'resume', {})).response).toEqual({ wasDrained: true });
     expect((await call('operator', 'handOver', {})).info!.reason).toBe('NOT_PRIMARY');
+  });
+
+  it('prunes on request of an operator alone, records who it was, and says when it could not', async () => {
+    audited.length = 0;
+    expect((await call('operator', 'pruneNow', {})).response).toEqual({
+      oldestBlock: 11,
+      oldestState: 12,
+      removedEntries: 5,
+      freedBytes: 600,
+    });
+    expect(audited).toEqual([{ operator: 'olga', act: 'PruneNow', detail: '{}' }]);
+    expect((await call('member', 'pruneNow', {})).info!.reason).toBe('ROLE_NOT_ALLOWED');
+    objectsAreDown = true;
+    const { error, info } = await call('operator', 'pruneNow', {});
+    objectsAreDown = false;
+    expect([error!.code, info!.reason]).toEqual([status.UNAVAILABLE, 'PRUNE_FAILED']);
   });
 
   it('records an act before it is done, and does nothing that it could not record', async () => {

@@ -60,7 +60,12 @@ describe('loadNodeConfig', () => {
     expect(config.tls.peer.key).toBe(join(folder, 'peer.key'));
     expect(config.consensus.viewTimeoutMs).toBe(1500);
     expect(config.consensus.maxViewTimeoutMs).toBe(30_000);
-    expect(config.storage).toEqual({ engine: 'auto', cacheBytes: 2 ** 30 });
+    expect(config.storage).toEqual({
+      engine: 'auto',
+      cacheBytes: 2 ** 30,
+      retain: { blocks: undefined, states: undefined },
+      segments: undefined,
+    });
     expect(config.listen.admin).toEqual({ host: '127.0.0.1', port: 7070 });
     expect(config.verifier.threads).toBeUndefined();
     expect(config.warnings).toEqual([]);
@@ -269,17 +274,21 @@ describe('files that the configuration names', () => {
     chmodSync(join(folder, 'peer.key'), 0o640);
     rmSync(join(folder, 'ca.pem'));
     mkdirSync(join(folder, 'ca.pem'));
-    write('node.yaml', `${minimal}storage: { witness: data/witness }\n`);
+    write(
+      'node.yaml',
+      `${minimal}storage: { witness: data/witness, retain: { blocks: 5000, states: 6000 } }\n`,
+    );
     write('data', '');
     const { problems } = await failure({}, true);
     const text = (name: string) => problems.find(({ field }) => field === name)?.message;
     expect(text('network.genesis')).toContain('does not exist');
+    expect(text('storage.retain.states')).toContain('expected at most storage.retain.blocks, 5000');
     expect(text('key.passwordFile')).toContain('mode 0644');
     expect(text('tls.peer.key')).toContain('chmod 600');
     expect(text('tls.peer.ca')).toContain('Found no file');
     expect(text('dataDir')).toContain('expected a folder');
     expect(text('storage.witness')).toContain('not put back together with it');
-    expect(problems).toHaveLength(7);
+    expect(problems).toHaveLength(8);
   });
 });
 
@@ -310,7 +319,11 @@ describe('configs/validator.yaml', () => {
       tls,
       key,
       nextKey,
-      storage: { witness: storage.witness },
+      storage: {
+        witness: storage.witness,
+        retain: storage.retain,
+        segments: { location: storage.segments.location },
+      },
       verifier: { threads: 2 },
     });
     expect({ ...parsed, peers: [] }).toEqual(bare);
