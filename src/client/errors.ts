@@ -1,5 +1,6 @@
 /** What the SDK throws. Each has a stable `code`; `instanceof` and `code` say the same. */
 import { QuaestorError, toHex, type TxId } from '../types/index.js';
+import { explainResult } from './explain-result.js';
 import type { Reason } from './reasons.js';
 import type { FinalTransaction } from './transactions.js';
 
@@ -43,8 +44,8 @@ export class TransactionFailedError extends ClientError {
     super(
       'TRANSACTION_FAILED',
       `Transaction ${toHex(txId)} is final in block ${height} without effect: ${code}` +
-        `${failedOperation === 0 ? '' : ` in operation ${failedOperation}`}.`,
-      { txId: toHex(txId), result: code, height: String(height) },
+        `${failedOperation === 0 ? '' : ` in operation ${failedOperation}`}. ${explainResult(transaction)}`,
+      { txId: toHex(txId), result: code, height: String(height), ...transaction.detail },
     );
     this.transaction = transaction;
   }

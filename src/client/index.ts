@@ -13,6 +13,7 @@ export { AdminClient, type AdminClientOptions } from './admin.js';
 export type { FollowOptions } from './blocks.js';
 export type { ValidatorAddress } from './endpoint.js';
 export * from './errors.js';
+export { explainResult } from './explain-result.js';
 export type {
   AccountState,
   AssetHolding,

@@ -58,6 +58,11 @@ const refusals = {
     retry: 'never',
     meaning: 'The signatures do not satisfy the key policy of an account that pays.',
   },
+  PARTY_NOT_AUTHORIZED: {
+    code: status.PERMISSION_DENIED,
+    retry: 'never',
+    meaning: 'The signatures do not satisfy the key policy of a party of an exchange.',
+  },
   VALIDATOR_NOT_AUTHORIZED: {
     code: status.PERMISSION_DENIED,
     retry: 'never',

@@ -18,12 +18,13 @@ import type { CodecError } from './errors.js';
 import type {
   BlockHeader,
   CommitCertificate,
+  RefusalDetail,
   TransactionResult,
   VoteSignature,
   VoteStatement,
 } from './model.js';
 import type { Reader } from './reader.js';
-import { bytes, enumeration, repeated, schema, uint32, uint64 } from './schema.js';
+import { bytes, enumeration, message, repeated, schema, string, uint32, uint64 } from './schema.js';
 import type { Writer } from './writer.js';
 
 const headerFields = schema('quaestor.ledger.v1.BlockHeader', {
@@ -63,6 +64,12 @@ const resultFields = schema('quaestor.ledger.v1.TransactionResult', {
   txId: bytes(1),
   code: enumeration(2, 'quaestor.ledger.v1.ResultCode'),
   failedOperation: uint32(3),
+  detail: message(4, 'quaestor.ledger.v1.RefusalDetail'),
+});
+const detailFields = schema('quaestor.ledger.v1.RefusalDetail', {
+  subject: string(1),
+  actual: string(2),
+  needed: string(3),
 });
 
 function writeHeader(writer: Writer, value: BlockHeader): void {
@@ -174,6 +181,23 @@ function writeResult(writer: Writer, value: TransactionResult): void {
   writer.bytes(resultFields.txId, value.txId);
   writer.uint(resultFields.code, resultCodes.numberOf(value.code));
   writer.uint(resultFields.failedOperation, value.failedOperation);
+  writer.message(resultFields.detail, value.detail, writeDetail);
+}
+
+function writeDetail(writer: Writer, value: RefusalDetail): void {
+  writer.text(detailFields.subject, value.subject);
+  writer.text(detailFields.actual, value.actual);
+  writer.text(detailFields.needed, value.needed);
+}
+
+function readDetail(reader: Reader): RefusalDetail {
+  const value: RefusalDetail = {
+    subject: reader.text(detailFields.subject, bounds.maxDetailBytes),
+    actual: reader.text(detailFields.actual, bounds.maxDetailBytes),
+    needed: reader.text(detailFields.needed, bounds.maxDetailBytes),
+  };
+  reader.end(detailFields);
+  return value;
 }
 
 function readResult(reader: Reader): TransactionResult {
@@ -182,11 +206,14 @@ function readResult(reader: Reader): TransactionResult {
     code: reader.enumeration(resultFields.code, resultCodes.names),
     failedOperation: reader.uint(resultFields.failedOperation, 0, limits.maxOperations),
   };
+  const detail = reader.message(resultFields.detail, readDetail);
   reader.end(resultFields);
   if (value.code === 'OK' && value.failedOperation !== 0) {
     reader.fail('BAD_VALUE', resultFields.failedOperation, 'names an operation although the code is OK');
   }
-  return value;
+  if (detail === undefined) return value;
+  if (value.code === 'OK') reader.fail('BAD_VALUE', resultFields.detail, 'is there although the code is OK');
+  return { ...value, detail };
 }
 
 /** Canonical bytes of a header: what is hashed to its digest. */

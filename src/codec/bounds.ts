@@ -4,8 +4,10 @@ import { limits } from '../types/index.js';
 export const bounds = {
   /** A BlockHeader has at most 262 bytes. */
   maxHeaderBytes: 512,
-  /** A TransactionResult has at most 38 bytes. */
-  maxResultBytes: 128,
+  /** Bytes of each text of a RefusalDetail: a state key is the longest. */
+  maxDetailBytes: 128,
+  /** A TransactionResult has at most 38 bytes, and a detail of three texts. */
+  maxResultBytes: 512,
   /** A certificate of 64 signatures of 70 bytes each. */
   maxCertificateBytes: 8 * 1024,
   /** A PreparedCertificate: a header and 64 signatures. */

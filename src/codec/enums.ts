@@ -57,6 +57,16 @@ export const resultCodes: EnumTable<ResultCode> = table(
   'PROPOSAL_CLOSED',
   'ALREADY_VOTED',
   'NOT_PROPOSER',
+  'HOLD_EXISTS',
+  'UNKNOWN_HOLD',
+  'NOT_CAPTOR',
+  'HOLD_EXPIRED',
+  'HOLD_NOT_EXPIRED',
+  'HOLD_EXCEEDED',
+  'PREIMAGE_MISMATCH',
+  'DEADLINE_PASSED',
+  'PARTY_NOT_AUTHORIZED',
+  'NOT_A_PARTY',
 );
 export const votes: EnumTable<Vote> = table('approve', 'reject');
 export const proposalStatuses: EnumTable<ProposalStatus> = table('open', 'decided', 'rejected', 'withdrawn');

@@ -44,6 +44,12 @@ export const idRules = {
     '._-',
     "A-Z, 0-9, '.', '_' and '-', the first a letter or digit",
   ),
+  hold: rule(
+    limits.maxHoldIdLength,
+    lower + upper + digits,
+    '._-:',
+    "A-Z, a-z, 0-9, '.', '_', '-' and ':', the first a letter or digit",
+  ),
 } as const;
 
 /** Whether a text is an id of that kind: the rule that readers apply, for forms and command lines. */

@@ -59,6 +59,7 @@ export {
   encodeSupply,
 } from './state.js';
 export { decodeGenesis, encodeGenesis } from './genesis.js';
+export { decodeHold, encodeHold } from './settlement.js';
 export {
   decodeChangeProposal,
   decodeGovernance,

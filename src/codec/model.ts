@@ -130,6 +130,49 @@ export interface WithdrawChange {
   readonly validator: string;
   readonly proposalId: Hash;
 }
+export interface PlaceHold {
+  readonly kind: 'placeHold';
+  readonly holdId: string;
+  readonly fromAccount: string;
+  readonly toAccount: string;
+  readonly asset: string;
+  readonly amount: Amount;
+  readonly captor: string;
+  readonly expiresUnixMs: number;
+  /** 32 bytes, or none. */
+  readonly hashLock: Uint8Array;
+  readonly endToEndId: string;
+  readonly memo: string;
+}
+export interface CaptureHold {
+  readonly kind: 'captureHold';
+  readonly holdId: string;
+  readonly fromAccount: string;
+  readonly toAccount: string;
+  readonly asset: string;
+  readonly amount: Amount;
+  readonly preimage: Uint8Array;
+}
+export interface ReleaseHold {
+  readonly kind: 'releaseHold';
+  readonly holdId: string;
+  readonly fromAccount: string;
+  readonly asset: string;
+}
+export interface ExchangeLeg {
+  readonly fromAccount: string;
+  readonly toAccount: string;
+  readonly asset: string;
+  readonly amount: Amount;
+}
+export interface Exchange {
+  readonly kind: 'exchange';
+  /** Ids of members, ascending. */
+  readonly parties: readonly string[];
+  readonly legs: readonly ExchangeLeg[];
+  readonly deadlineUnixMs: number;
+  readonly reference: string;
+}
 export type Operation =
   | RegisterMember
   | CreateAccount
@@ -142,7 +185,11 @@ export type Operation =
   | WithdrawValidatorSet
   | ProposeChange
   | VoteOnChange
-  | WithdrawChange;
+  | WithdrawChange
+  | PlaceHold
+  | CaptureHold
+  | ReleaseHold
+  | Exchange;
 
 export interface TransactionPayload {
   readonly sender: string;
@@ -226,13 +273,32 @@ export type ResultCode =
   | 'PROPOSAL_EXISTS'
   | 'PROPOSAL_CLOSED'
   | 'ALREADY_VOTED'
-  | 'NOT_PROPOSER';
+  | 'NOT_PROPOSER'
+  | 'HOLD_EXISTS'
+  | 'UNKNOWN_HOLD'
+  | 'NOT_CAPTOR'
+  | 'HOLD_EXPIRED'
+  | 'HOLD_NOT_EXPIRED'
+  | 'HOLD_EXCEEDED'
+  | 'PREIMAGE_MISMATCH'
+  | 'DEADLINE_PASSED'
+  | 'PARTY_NOT_AUTHORIZED'
+  | 'NOT_A_PARTY';
 
 export interface TransactionResult {
   readonly txId: TxId;
   readonly code: ResultCode;
   /** Index of the refused operation counted from 1; 0 when the whole transaction was refused, or on success. */
   readonly failedOperation: number;
+  readonly detail?: RefusalDetail;
+}
+
+/** What a refusal is about; texts are empty when there is nothing to say. */
+export interface RefusalDetail {
+  /** State key. */
+  readonly subject: string;
+  readonly actual: string;
+  readonly needed: string;
 }
 
 export interface Receipt {
@@ -364,6 +430,19 @@ export interface Supply {
 }
 export interface Balance {
   readonly amount: Amount;
+}
+export interface Hold {
+  readonly holdId: string;
+  readonly fromAccount: string;
+  readonly toAccount: string;
+  readonly asset: string;
+  readonly amount: Amount;
+  readonly remaining: Amount;
+  readonly captor: string;
+  readonly expiresUnixMs: number;
+  /** 32 bytes, or none. */
+  readonly hashLock: Uint8Array;
+  readonly placedHeight: Height;
 }
 export interface AppliedBlock {
   readonly idempotencyHashes: readonly Hash[];

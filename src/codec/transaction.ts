@@ -29,6 +29,16 @@ import type {
 import type { ReadFunction, Reader, Variant } from './reader.js';
 import { bytes, message, oneof, repeated, schema, string, uint32, uint64 } from './schema.js';
 import {
+  readCaptureHold,
+  readExchange,
+  readPlaceHold,
+  readReleaseHold,
+  writeCaptureHold,
+  writeExchange,
+  writePlaceHold,
+  writeReleaseHold,
+} from './settlement.js';
+import {
   readApprove,
   readPropose,
   readWithdraw,
@@ -65,6 +75,10 @@ const operationFields = schema('quaestor.ledger.v1.Operation', {
   proposeChange: oneof(10, 'quaestor.ledger.v1.ProposeChange'),
   voteOnChange: oneof(11, 'quaestor.ledger.v1.VoteOnChange'),
   withdrawChange: oneof(12, 'quaestor.ledger.v1.WithdrawChange'),
+  placeHold: oneof(13, 'quaestor.ledger.v1.PlaceHold'),
+  captureHold: oneof(14, 'quaestor.ledger.v1.CaptureHold'),
+  releaseHold: oneof(15, 'quaestor.ledger.v1.ReleaseHold'),
+  exchange: oneof(16, 'quaestor.ledger.v1.Exchange'),
 });
 const policyFields = schema('quaestor.ledger.v1.KeyPolicy', {
   threshold: uint32(1),
@@ -305,6 +319,10 @@ const operations: {
   proposeChange: { write: writeProposeChange, read: readProposeChange },
   voteOnChange: { write: writeVoteOnChange, read: readVoteOnChange },
   withdrawChange: { write: writeWithdrawChange, read: readWithdrawChange },
+  placeHold: { write: writePlaceHold, read: readPlaceHold },
+  captureHold: { write: writeCaptureHold, read: readCaptureHold },
+  releaseHold: { write: writeReleaseHold, read: readReleaseHold },
+  exchange: { write: writeExchange, read: readExchange },
 };
 
 interface OperationCodec<T> {

@@ -204,6 +204,7 @@ export function resultFromWire(wire: ResultOutput): Result<TransactionResult, Co
     txId: asTxId(wire.txId),
     code,
     failedOperation: wire.failedOperation,
+    ...(wire.detail !== null && { detail: wire.detail }),
   });
 }
 

@@ -18,7 +18,14 @@ import { handlerOf, rulesNeeded } from './operations/index.js';
 import { records, type RecordKind } from './records.js';
 import { BlockHashes } from './replay-window.js';
 import { firstGovernance, governanceAfter, governanceIn, RulesUnknownError } from './rules.js';
-import type { BlockInput, BlockOutput, CheckedTransaction, OperationContext, StateView } from './types.js';
+import type {
+  BlockInput,
+  BlockOutput,
+  CheckedTransaction,
+  OperationContext,
+  Refusal,
+  StateView,
+} from './types.js';
 
 /**
  * Whether a transaction with this result in a block has used up its idempotency key there. The others may not be in a
@@ -31,6 +38,7 @@ export function usesIdempotencyKey(code: ResultCode): boolean {
     case 'UNKNOWN_SENDER':
     case 'SENDER_NOT_AUTHORIZED':
     case 'ACCOUNT_NOT_AUTHORIZED':
+    case 'PARTY_NOT_AUTHORIZED':
     case 'VALIDATOR_NOT_AUTHORIZED':
     case 'EXPIRED':
     case 'VALIDITY_TOO_LONG':
@@ -78,6 +86,7 @@ export function applyBlock(input: BlockInput): BlockOutput {
 
 class BlockExecution implements OperationContext {
   readonly height: Height;
+  readonly timeMs: number;
   sender = '';
   readonly #input: BlockInput;
   readonly #draft: Draft;
@@ -95,6 +104,7 @@ class BlockExecution implements OperationContext {
   constructor(input: BlockInput) {
     this.#input = input;
     this.height = input.height;
+    this.timeMs = input.timeMs;
     this.#draft = new Draft(input.state);
     this.#governance = governanceIn(input.state);
     const { rulesVersion } = this.#governance;
@@ -162,13 +172,20 @@ class BlockExecution implements OperationContext {
     let failedOperation = 0;
     for (const operation of payload.operations) {
       failedOperation++;
-      const code = handlerOf(operation).apply(operation, this);
-      if (code === 'OK') continue;
+      const outcome = handlerOf(operation).apply(operation, this);
+      if (outcome === 'OK') continue;
       this.#draft.rollback();
       this.#touched = [];
-      return { txId, code, failedOperation };
+      return { txId, failedOperation, ...this.#refused(outcome) };
     }
     return { txId, code: 'OK', failedOperation: 0 };
+  }
+
+  /** A refusal as the rules in force write it down: the first ones had no details. */
+  #refused(outcome: ResultCode | Refusal): Pick<TransactionResult, 'code' | 'detail'> {
+    if (typeof outcome === 'string') return { code: outcome };
+    const { code, subject, actual, needed } = outcome;
+    return this.#governance.rulesVersion < 2 ? { code } : { code, detail: { subject, actual, needed } };
   }
 
   /** Why the transaction as a whole is refused, if it is. */

@@ -4,7 +4,7 @@ import { stateKeys, validatorSetIds } from './keys.js';
 import { handlerOf, rulesNeeded } from './operations/index.js';
 import { recordKey, records } from './records.js';
 import { governanceIn } from './rules.js';
-import type { DecodedTransaction, StateView } from './types.js';
+import type { DecodedTransaction, Signatories, StateView } from './types.js';
 
 /** Whether signatures that hold satisfy a policy. Both lists are in ascending order of public key, as the codec makes
  * sure. */
@@ -35,6 +35,7 @@ export type Authorization = Extract<
   | 'UNKNOWN_SENDER'
   | 'SENDER_NOT_AUTHORIZED'
   | 'ACCOUNT_NOT_AUTHORIZED'
+  | 'PARTY_NOT_AUTHORIZED'
   | 'VALIDATOR_NOT_AUTHORIZED'
   | 'RULES_NOT_ACTIVE'
 >;
@@ -43,14 +44,19 @@ export type Authorization = Extract<
  * and the rules in force when an operation is not of the first ones. */
 export function authorizationReads({ payload }: DecodedTransaction): StateKey[] {
   const keys = [recordKey(records.member, payload.sender)];
+  const add = (key: StateKey): void => {
+    if (!keys.includes(key)) keys.push(key);
+  };
   if (rulesNeeded(payload.operations) > 1) keys.push(stateKeys.governance);
   for (const operation of payload.operations) {
     const handler = handlerOf(operation);
     const payer = handler.payer(operation);
     if (payer !== undefined) {
-      const key = recordKey(records.account, payer);
-      if (!keys.includes(key)) keys.push(key);
+      add(recordKey(records.account, payer));
     }
+    const signatories = handler.signatories?.(operation);
+    for (const member of signatories?.members ?? []) add(recordKey(records.member, member));
+    for (const account of signatories?.accounts ?? []) add(recordKey(records.account, account));
     if (handler.speaker !== undefined && !keys.includes(stateKeys.currentValidators)) {
       keys.push(stateKeys.currentValidators);
     }
@@ -76,12 +82,31 @@ export function authorize({ payload, envelope }: DecodedTransaction, state: Stat
     if (account?.policy !== undefined && account.owner === payload.sender) {
       if (!satisfies(account.policy, envelope.signatures)) return 'ACCOUNT_NOT_AUTHORIZED';
     }
+    const missing = missingSignatory(handler.signatories?.(operation), envelope.signatures, state);
+    if (missing !== undefined) return missing;
     const speaker = handler.speaker?.(operation);
     if (speaker !== undefined && !speakerSigned(speaker, payload.sender, envelope.signatures, state)) {
       return 'VALIDATOR_NOT_AUTHORIZED';
     }
   }
   return 'OK';
+}
+
+/** Which of those who have to sign has not; who does not exist is left for the block. */
+function missingSignatory(
+  signatories: Signatories | undefined,
+  signatures: readonly KeySignature[],
+  state: StateView,
+): Authorization | undefined {
+  if (signatories === undefined) return undefined;
+  const signed = (policy: KeyPolicy | undefined): boolean =>
+    policy === undefined || satisfies(policy, signatures);
+  if (!signatories.members.every((id) => signed(read(state, records.member, id)?.policy))) {
+    return 'PARTY_NOT_AUTHORIZED';
+  }
+  return signatories.accounts.every((id) => signed(read(state, records.account, id)?.policy))
+    ? undefined
+    : 'ACCOUNT_NOT_AUTHORIZED';
 }
 
 /** Whether a validator's key is among those that signed; one that the sender does not run is left for the block. */

@@ -3,7 +3,7 @@
  */
 import { decodeAppliedBlock, decodeParameters } from '../codec/index.js';
 import { DefectError, type StateKey } from '../types/index.js';
-import { stateKeys, validatorSetIds } from './keys.js';
+import { holdIdOf, stateKeys, validatorSetIds } from './keys.js';
 import { changeId } from './operations/change.js';
 import { records } from './records.js';
 
@@ -16,7 +16,7 @@ export interface InvariantViolation {
     | 'WRONG_KEY'
     /** A name of something that does not exist. */
     | 'DANGLING_REFERENCE'
-    /** Balances of an asset do not add up to issued - burned. */
+    /** Balances and holds of an asset do not add up to issued - burned. */
     | 'NOT_CONSERVED'
     /** The network's parameters, or the supply of an asset, are missing. */
     | 'MISSING_RECORD';
@@ -29,7 +29,7 @@ export interface InvariantViolation {
 export interface AssetTotals {
   readonly issued: bigint;
   readonly burned: bigint;
-  /** Sum of all balances. */
+  /** Sum of all balances and of what is set aside in holds. */
   readonly held: bigint;
 }
 
@@ -98,7 +98,7 @@ class Survey {
         this.#violate(
           'NOT_CONSERVED',
           stateKeys.supply(asset),
-          `Balances of "${asset}" add up to ${held.toString()}, but ${issued.toString()} were issued and ${burned.toString()} burned.`,
+          `Balances and holds of "${asset}" add up to ${held.toString()}, but ${issued.toString()} were issued and ${burned.toString()} burned.`,
         );
       }
     }
@@ -153,6 +153,16 @@ class Survey {
         this.#refer(key, stateKeys.supply(asset));
         const { amount } = records.balance.decode(value, id);
         this.#held.set(asset, (this.#held.get(asset) ?? 0n) + amount);
+        break;
+      }
+      case 'hold': {
+        const hold = records.hold.decode(value, id);
+        this.#named(key, id, holdIdOf(hold.fromAccount, hold.holdId));
+        this.#refer(key, stateKeys.account(hold.fromAccount));
+        this.#refer(key, stateKeys.account(hold.toAccount));
+        this.#refer(key, stateKeys.member(hold.captor));
+        this.#refer(key, stateKeys.supply(hold.asset));
+        this.#held.set(hold.asset, (this.#held.get(hold.asset) ?? 0n) + hold.remaining);
         break;
       }
       default:

@@ -15,6 +15,7 @@ export const stateKeys = {
   scheduledValidators: asStateKey('validators/scheduled'),
   epochValidators: (epoch: number): StateKey => asStateKey(`validators/epoch/${epoch.toString()}`),
   validatorSetProposal: (validator: string): StateKey => asStateKey(`validators/proposal/${validator}`),
+  hold: (account: string, hold: string): StateKey => asStateKey(`hold/${account}/${hold}`),
   governance: asStateKey('governance'),
   /** By the id of the proposal. */
   changeProposal: (id: Hash): StateKey => asStateKey(`proposal/${toHex(id)}`),
@@ -22,6 +23,9 @@ export const stateKeys = {
 
 /** Ids of the validator sets that operations read. */
 export const validatorSetIds = { current: 'current', scheduled: 'scheduled' } as const;
+
+/** Id of a hold among the holds. */
+export const holdIdOf = (account: string, hold: string): string => `${account}/${hold}`;
 
 /** Id of a balance among the balances. */
 export const balanceId = (account: string, asset: string): string => `${account}/${asset}`;

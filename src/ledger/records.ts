@@ -7,6 +7,7 @@ import {
   decodeBalance,
   decodeChangeProposal,
   decodeGovernance,
+  decodeHold,
   decodeMember,
   decodeSupply,
   decodeValidatorSet,
@@ -16,6 +17,7 @@ import {
   encodeBalance,
   encodeChangeProposal,
   encodeGovernance,
+  encodeHold,
   encodeMember,
   encodeSupply,
   encodeValidatorSet,
@@ -26,6 +28,7 @@ import {
   type ChangeProposal,
   type CodecError,
   type Governance,
+  type Hold,
   type Member,
   type Supply,
   type ValidatorSet,
@@ -95,6 +98,8 @@ export const records = {
     encodeValidatorSetProposal,
     decodeValidatorSetProposal,
   ),
+  /** By `holdIdOf`. */
+  hold: kind<Hold>('hold/', encodeHold, decodeHold),
   /** One; its id is empty. */
   governance: kind<Governance>('governance', encodeGovernance, decodeGovernance),
   /** By the id of the proposal in hexadecimal. */

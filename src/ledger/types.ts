@@ -6,6 +6,7 @@ import type {
   KeyPolicy,
   Operation,
   Parameters,
+  RefusalDetail,
   ResultCode,
   TransactionEnvelope,
   TransactionPayload,
@@ -72,7 +73,7 @@ export interface BlockOutput {
   /**
    * Indexes of transactions that no valid block holds, ascending: a builder leaves them out, and a replica refuses a
    * block that has any. They are those whose sender can't be charged with them (UNKNOWN_SENDER, SENDER_NOT_AUTHORIZED,
-   * ACCOUNT_NOT_AUTHORIZED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), those with operations of later rules
+   * ACCOUNT_NOT_AUTHORIZED, PARTY_NOT_AUTHORIZED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), those with operations of later rules
    * (RULES_NOT_ACTIVE), which older software could not read, and those DUPLICATEs that expire before the use that they
    * duplicate is forgotten. Hence a transaction is on the chain at most once.
    */
@@ -97,16 +98,32 @@ export interface OperationHandler<Kind extends Operation['kind']> {
   reads(operation: Extract<Operation, { kind: Kind }>, into: ReadSink): void;
   /** Account whose key policy the signatures must satisfy, if any: for the check at the door. */
   payer(operation: Extract<Operation, { kind: Kind }>): string | undefined;
+  /** Members and accounts whose policies the signatures must satisfy besides the sender's, if any: for the check at the
+   * door. */
+  signatories?(operation: Extract<Operation, { kind: Kind }>): Signatories;
   /** Validator whose key has to have signed, if any: for the check at the door. */
   speaker?(operation: Extract<Operation, { kind: Kind }>): string;
-  /** Applies the operation to the draft; any other code than OK leaves the transaction without effect. */
-  apply(operation: Extract<Operation, { kind: Kind }>, context: OperationContext): ResultCode;
+  /** Applies the operation to the draft; anything but OK leaves the transaction without effect. */
+  apply(operation: Extract<Operation, { kind: Kind }>, context: OperationContext): ResultCode | Refusal;
+}
+
+/** Why an operation was refused, with what its rule is about. */
+export interface Refusal extends RefusalDetail {
+  readonly code: Exclude<ResultCode, 'OK'>;
+}
+
+/** Who signs an operation besides its sender. */
+export interface Signatories {
+  readonly members: readonly string[];
+  readonly accounts: readonly string[];
 }
 
 /** What a handler sees: the state with the transaction's earlier operations applied, and who signed. */
 export interface OperationContext {
   readonly sender: string;
   readonly height: Height;
+  /** Time of the block, in milliseconds since 1970. */
+  readonly timeMs: number;
   readonly parameters: Parameters;
   /** A record as the transaction's earlier operations left it; undefined when there is none. */
   get<T>(kind: RecordKind<T>, id: string): T | undefined;

@@ -67,6 +67,7 @@ export const admitRefusalCodes: readonly AdmitRefusalCode[] = [
   'UNKNOWN_SENDER',
   'SENDER_NOT_AUTHORIZED',
   'ACCOUNT_NOT_AUTHORIZED',
+  'PARTY_NOT_AUTHORIZED',
   'VALIDATOR_NOT_AUTHORIZED',
   'RULES_NOT_ACTIVE',
   'EXPIRED',

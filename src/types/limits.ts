@@ -25,6 +25,14 @@ export const limits = {
   maxNameBytes: 128,
   maxMemoBytes: 512,
   maxEndToEndIdBytes: 64,
+  /** Most legs of an exchange. */
+  maxExchangeLegs: 64,
+  /** Most members that sign an exchange: one signature each at least. */
+  maxExchangeParties: 16,
+  /** Characters of the id of a hold, as ISO 20022's Max35Text. */
+  maxHoldIdLength: 35,
+  /** Bytes of the preimage of a hold's hash lock. */
+  maxPreimageBytes: 64,
   /** Characters of ids. */
   maxIdLength: 64,
   maxAssetIdLength: 16,

@@ -2,4 +2,4 @@
  * The latest version of the ledger's rules that this software executes; it executes all versions from 1 on. See
  * docs/governance.md for what each has.
  */
-export const newestRules = 1;
+export const newestRules = 2;

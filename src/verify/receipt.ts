@@ -1,4 +1,9 @@
-import { decodeTransactionResult, type Receipt, type ResultCode } from '../codec/index.js';
+import {
+  decodeTransactionResult,
+  type Receipt,
+  type RefusalDetail,
+  type ResultCode,
+} from '../codec/index.js';
 import { merkleLeafHash, merkleRootFromPath } from '../crypto/index.js';
 import {
   equalBytes,
@@ -22,6 +27,8 @@ export interface VerifiedReceipt {
   readonly code: ResultCode;
   /** Index of the refused operation counted from 1; 0 when the whole transaction was refused, or on success. */
   readonly failedOperation: number;
+  /** What a refusal is about; under version 1 of the rules there is none. */
+  readonly detail?: RefusalDetail;
   /** Height of the block. */
   readonly height: Height;
   /** Index in the block. */
@@ -83,7 +90,7 @@ export function verifyInclusion(
       decoded.error,
     );
   }
-  const { txId, code, failedOperation } = decoded.value;
+  const { txId, code, failedOperation, detail } = decoded.value;
   if (inclusion.index >= header.transactionCount) {
     return refuse(
       'INDEX_OUT_OF_RANGE',
@@ -113,6 +120,7 @@ export function verifyInclusion(
     txId,
     code,
     failedOperation,
+    ...(detail !== undefined && { detail }),
     height: header.height,
     index: inclusion.index,
     timeMs: header.timeMs,

@@ -4,6 +4,7 @@
  * the real rules.
  */
 import {
+  decodeBalance,
   encodeTransactionEnvelope,
   encodeTransactionPayload,
   type Genesis,
@@ -23,6 +24,7 @@ import {
   genesisWrites,
   readsOf,
   replayWindowStart,
+  stateKeys,
   type BlockOutput,
   type CheckedTransaction,
   type StateView,
@@ -191,4 +193,13 @@ export class TestLedger {
   codes(...transactions: readonly CheckedTransaction[]): ResultCode[] {
     return this.block(transactions).results.map(({ code }) => code);
   }
+}
+
+/** What an account holds of an asset. */
+export function balanceIn(state: ReadonlyMap<StateKey, Uint8Array>, account: string, asset: string): bigint {
+  const bytes = state.get(stateKeys.balance(account, asset));
+  if (bytes === undefined) return 0n;
+  const decoded = decodeBalance(bytes);
+  if (!decoded.ok) throw decoded.error;
+  return decoded.value.amount;
 }

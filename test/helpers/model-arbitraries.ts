@@ -18,6 +18,7 @@ import {
   type EvidenceBundle,
   type Genesis,
   type Governance,
+  type Hold,
   type KeyPolicy,
   type Member,
   type NewView,
@@ -169,6 +170,9 @@ const proposeValidatorSet: Arbitrary<ProposeValidatorSet> = fc.record({
   expiresHeight: height,
 });
 
+const holdId = idOf(lower + upper, `${lower}${upper}._-:`, limits.maxHoldIdLength);
+const hashLock = fc.oneof(b32, fc.constant(new Uint8Array(0)));
+const timeMs = integer(1, limits.maxTimeMs);
 const change: Arbitrary<Change> = fc.record({
   kind: fc.constant('rulesVersion' as const),
   version: integer(1, bounds.maxRulesVersion),
@@ -231,6 +235,46 @@ export const operation: Arbitrary<Operation> = fc.oneof(
     validator: validatorId,
     proposalId: b32.map(asHash),
   }),
+  fc.record({
+    kind: fc.constant('placeHold' as const),
+    holdId,
+    fromAccount: accountId,
+    toAccount: accountId,
+    asset: assetId,
+    amount,
+    captor: memberId,
+    expiresUnixMs: timeMs,
+    hashLock,
+    endToEndId: text(limits.maxEndToEndIdBytes),
+    memo: text(limits.maxMemoBytes),
+  }),
+  fc.record({
+    kind: fc.constant('captureHold' as const),
+    holdId,
+    fromAccount: accountId,
+    toAccount: accountId,
+    asset: assetId,
+    amount,
+    preimage: bytesOf(0, limits.maxPreimageBytes),
+  }),
+  fc.record({
+    kind: fc.constant('releaseHold' as const),
+    holdId,
+    fromAccount: accountId,
+    asset: assetId,
+  }),
+  fc.record({
+    kind: fc.constant('exchange' as const),
+    parties: fc
+      .array(memberId, { minLength: 1, maxLength: 4 })
+      .map((items) => ascendingBy(items, (item) => item)),
+    legs: fc.array(fc.record({ fromAccount: accountId, toAccount: accountId, asset: assetId, amount }), {
+      minLength: 2,
+      maxLength: 4,
+    }),
+    deadlineUnixMs: timeMs,
+    reference: text(limits.maxEndToEndIdBytes),
+  }),
 );
 
 export const transactionPayload: Arbitrary<TransactionPayload> = fc
@@ -288,8 +332,20 @@ export const transactionResult: Arbitrary<TransactionResult> = fc
     txId: b32.map(asTxId),
     code: fc.constantFrom(...definedCodes),
     failedOperation: integer(0, limits.maxOperations),
+    detail: fc.option(
+      fc.record({
+        subject: text(bounds.maxDetailBytes),
+        actual: text(bounds.maxDetailBytes),
+        needed: text(bounds.maxDetailBytes),
+      }),
+      { nil: undefined },
+    ),
   })
-  .map((result) => (result.code === 'OK' ? { ...result, failedOperation: 0 } : result));
+  .map(({ detail, ...result }) =>
+    result.code === 'OK'
+      ? { ...result, failedOperation: 0 }
+      : { ...result, ...(detail !== undefined && { detail }) },
+  );
 
 const headerBytes = bytesOf(1, bounds.maxHeaderBytes);
 
@@ -344,6 +400,23 @@ export const supply: Arbitrary<Supply> = fc
   .tuple(amountFrom(0n), amountFrom(0n))
   .map(([a, b]) => (a > b ? { issued: a, burned: b } : { issued: b, burned: a }));
 export const balance: Arbitrary<Balance> = fc.record({ amount });
+export const hold: Arbitrary<Hold> = fc
+  .record({
+    holdId,
+    fromAccount: accountId,
+    toAccount: accountId,
+    asset: assetId,
+    amounts: fc.tuple(amount, amount),
+    captor: memberId,
+    expiresUnixMs: timeMs,
+    hashLock,
+    placedHeight: votedHeight,
+  })
+  .map(({ amounts: [a, b], ...rest }) => ({
+    ...rest,
+    amount: a > b ? a : b,
+    remaining: a > b ? b : a,
+  }));
 export const appliedBlock: Arbitrary<AppliedBlock> = fc.record({
   idempotencyHashes: fc.array(b32.map(asHash), { maxLength: 20 }),
 });

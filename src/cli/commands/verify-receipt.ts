@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import { explainResult } from '../../client/explain-result.js';
 import {
   bounds,
   decodeReceipt,
@@ -72,8 +73,11 @@ export function verifyReceiptCommand(name: string, called: string): Command {
         expectedTxId === undefined ? {} : { expectedTxId },
       );
       if (!verified.ok) throw verified.error;
-      const { txId, code, height, index, timeMs, signers, failedOperation } = verified.value;
-      const effect = code === 'OK' ? 'executed' : `without effect: ${code}`;
+      const { txId, code, height, index, timeMs, signers, failedOperation, detail } = verified.value;
+      const effect =
+        code === 'OK'
+          ? 'executed'
+          : `without effect: ${code}. ${explainResult({ code, ...(detail && { detail }) })}`;
       output.line(output.colours.green('The receipt holds.'));
       output.line();
       output.line(`Network       ${loaded.value.network}`);
@@ -90,6 +94,7 @@ export function verifyReceiptCommand(name: string, called: string): Command {
         txId: toHex(txId),
         code,
         failedOperation,
+        ...(detail !== undefined && { detail }),
         height,
         index,
         settledAt: new Date(timeMs).toISOString(),

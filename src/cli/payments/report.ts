@@ -1,6 +1,7 @@
 /** Shows what became of payments. */
 import { formatAmount } from '../../config/index.js';
-import { encodeReceipt, type ResultCode } from '../../codec/index.js';
+import { explainResult } from '../../client/index.js';
+import { encodeReceipt } from '../../codec/index.js';
 import { toHex } from '../../types/index.js';
 import { exitCodes, type ExitCode } from '../exit-codes.js';
 import { count, formatElapsed, groupDigits, printable, type Output } from '../output.js';
@@ -127,46 +128,9 @@ function firstReason(
   const report = reports.find(({ outcome }) => outcome.kind === kind);
   if (report === undefined) return undefined;
   const { outcome, payment } = report;
-  if (outcome.kind === 'failed') return `${payment.endToEndId}: ${resultTexts[outcome.transaction.code]}`;
+  if (outcome.kind === 'failed') return `${payment.endToEndId}: ${explainResult(outcome.transaction)}`;
   return outcome.kind === 'final' ? undefined : `${payment.endToEndId}: ${outcome.message}`;
 }
-
-/** Why a transaction had no effect, in words. */
-export const resultTexts: Readonly<Record<ResultCode, string>> = {
-  OK: 'It was executed.',
-  UNKNOWN_SENDER: 'The sender is not a member of this network.',
-  SENDER_NOT_AUTHORIZED: 'The signatures do not satisfy the key policy of the sender.',
-  EXPIRED: 'Its last valid height had passed.',
-  VALIDITY_TOO_LONG: 'Its last valid height was further ahead than the network allows.',
-  DUPLICATE: 'Another transaction with the same idempotency key had been executed.',
-  ROLE_REQUIRED: 'The sender lacks the role that it needs.',
-  UNKNOWN_MEMBER: 'A member that it names does not exist.',
-  MEMBER_EXISTS: 'The member exists already.',
-  UNKNOWN_ACCOUNT: 'An account that it names does not exist.',
-  ACCOUNT_EXISTS: 'The account exists already.',
-  NOT_ACCOUNT_OWNER: 'The sender does not own the account that pays.',
-  ACCOUNT_NOT_AUTHORIZED: 'The signatures do not satisfy the key policy of the account that pays.',
-  UNKNOWN_ASSET: 'The asset does not exist.',
-  ASSET_EXISTS: 'The asset exists already.',
-  INSUFFICIENT_FUNDS: 'The account that pays does not hold enough.',
-  AMOUNT_OVERFLOW: 'The account that is paid would hold more than an account can.',
-  SAME_ACCOUNT: 'The account that pays and the one that is paid are the same.',
-  NOT_A_VALIDATOR: 'What it speaks for is no validator in force, or is not run by the sender.',
-  VALIDATOR_NOT_AUTHORIZED: "The validator's key in force has not signed it.",
-  VALIDATOR_SET_CHANGED: 'The proposal is for another validator set than the one in force.',
-  VALIDATOR_SET_UNCHANGED: 'The proposal is the validator set in force.',
-  CHANGE_SCHEDULED: 'A decided change of the validators waits for its height.',
-  UNKNOWN_PROPOSAL: 'There is no such proposal, or its content is another one.',
-  PROPOSAL_EXPIRED: 'The proposal has expired.',
-  ALREADY_APPROVED: 'The validator has approved the proposal before.',
-  HEIGHT_OUT_OF_RANGE: 'A height of the proposal is in the past or too far ahead.',
-  RULES_NOT_ACTIVE: "An operation is of a later version of the ledger's rules than the one in force.",
-  RULES_VERSION_NOT_NEWER: "The proposed version of the ledger's rules is not above the one in force.",
-  PROPOSAL_EXISTS: 'A proposal of just this content exists.',
-  PROPOSAL_CLOSED: 'The proposal is decided, rejected or withdrawn.',
-  ALREADY_VOTED: 'The validator has voted on the proposal before.',
-  NOT_PROPOSER: 'Another validator made the proposal.',
-};
 
 function heightsOf(reports: readonly PaymentReport[]): string {
   const heights = reports.flatMap(({ outcome }) =>

@@ -1,7 +1,8 @@
-import { asAmount, invariant } from '../../types/index.js';
-import { balanceId } from '../keys.js';
+import { invariant } from '../../types/index.js';
+import { balanceId, stateKeys } from '../keys.js';
 import { records } from '../records.js';
 import type { OperationHandler } from '../types.js';
+import { debit, payingAccount, refuse } from './refusals.js';
 
 /** Takes units out of circulation. The sender is the asset's issuer and owns the account, whose policy is satisfied. */
 export const burn: OperationHandler<'burn'> = {
@@ -15,19 +16,17 @@ export const burn: OperationHandler<'burn'> = {
   payer: (operation) => operation.account,
   apply: ({ asset, account, amount }, context) => {
     const definition = context.get(records.asset, asset);
-    if (definition === undefined) return 'UNKNOWN_ASSET';
-    if (definition.issuer !== context.sender) return 'ROLE_REQUIRED';
-    const holder = context.get(records.account, account);
-    if (holder === undefined) return 'UNKNOWN_ACCOUNT';
-    if (holder.owner !== context.sender) return 'NOT_ACCOUNT_OWNER';
-    if (!context.authorizes(holder.policy)) return 'ACCOUNT_NOT_AUTHORIZED';
+    if (definition === undefined) return refuse('UNKNOWN_ASSET', stateKeys.asset(asset));
+    if (definition.issuer !== context.sender) {
+      return refuse('ROLE_REQUIRED', stateKeys.asset(asset), context.sender, definition.issuer);
+    }
+    const holder = payingAccount(context, account);
+    if ('code' in holder) return holder;
     const supply = context.get(records.supply, asset);
     invariant(supply !== undefined, `asset "${asset}" has a supply record`);
-    const id = balanceId(account, asset);
-    const rest = (context.get(records.balance, id)?.amount ?? 0n) - amount;
-    if (rest < 0n) return 'INSUFFICIENT_FUNDS';
+    const short = debit(context, account, asset, amount);
+    if (short !== undefined) return short;
     context.set(records.supply, asset, { issued: supply.issued, burned: supply.burned + amount });
-    context.set(records.balance, id, rest === 0n ? undefined : { amount: asAmount(rest) });
     context.touch(account);
     return 'OK';
   },

@@ -1,5 +1,7 @@
+import { stateKeys } from '../keys.js';
 import { records } from '../records.js';
 import type { OperationHandler } from '../types.js';
+import { refuse } from './refusals.js';
 
 /** Opens an account of the sender's. */
 export const createAccount: OperationHandler<'createAccount'> = {
@@ -7,7 +9,9 @@ export const createAccount: OperationHandler<'createAccount'> = {
   reads: (operation, into) => into.add(records.account, operation.account),
   payer: () => undefined,
   apply: ({ account, policy }, context) => {
-    if (context.get(records.account, account) !== undefined) return 'ACCOUNT_EXISTS';
+    if (context.get(records.account, account) !== undefined) {
+      return refuse('ACCOUNT_EXISTS', stateKeys.account(account));
+    }
     context.set(records.account, account, {
       account,
       owner: context.sender,

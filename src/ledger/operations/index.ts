@@ -6,12 +6,16 @@ import type { Operation } from '../../codec/index.js';
 import type { OperationHandler } from '../types.js';
 import { approveValidatorSet } from './approve-validator-set.js';
 import { burn } from './burn.js';
+import { captureHold } from './capture-hold.js';
 import { createAccount } from './create-account.js';
 import { createAsset } from './create-asset.js';
+import { exchange } from './exchange.js';
 import { mint } from './mint.js';
+import { placeHold } from './place-hold.js';
 import { proposeChange } from './propose-change.js';
 import { proposeValidatorSet } from './propose-validator-set.js';
 import { registerMember } from './register-member.js';
+import { releaseHold } from './release-hold.js';
 import { transfer } from './transfer.js';
 import { voteOnChange } from './vote-on-change.js';
 import { withdrawChange } from './withdraw-change.js';
@@ -30,6 +34,10 @@ const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> }
   proposeChange,
   voteOnChange,
   withdrawChange,
+  placeHold,
+  captureHold,
+  releaseHold,
+  exchange,
 };
 
 /** The rules of an operation. To be used with that operation only: the table pairs each kind with its own handler. */

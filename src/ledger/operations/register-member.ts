@@ -1,5 +1,7 @@
+import { stateKeys } from '../keys.js';
 import { records } from '../records.js';
 import type { OperationHandler } from '../types.js';
+import { refuse } from './refusals.js';
 
 /** Adds an institution without roles. The sender is a registrar. */
 export const registerMember: OperationHandler<'registerMember'> = {
@@ -8,8 +10,12 @@ export const registerMember: OperationHandler<'registerMember'> = {
   payer: () => undefined,
   apply: ({ member, name, policy }, context) => {
     const sender = context.get(records.member, context.sender);
-    if (sender?.roles.includes('registrar') !== true) return 'ROLE_REQUIRED';
-    if (context.get(records.member, member) !== undefined) return 'MEMBER_EXISTS';
+    if (sender?.roles.includes('registrar') !== true) {
+      return refuse('ROLE_REQUIRED', stateKeys.member(context.sender), sender?.roles.join(' '), 'registrar');
+    }
+    if (context.get(records.member, member) !== undefined) {
+      return refuse('MEMBER_EXISTS', stateKeys.member(member));
+    }
     context.set(records.member, member, { member, name, policy, roles: [] });
     return 'OK';
   },

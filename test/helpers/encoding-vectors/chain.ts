@@ -4,10 +4,13 @@ import type {
   ChangeProposal,
   Genesis,
   Governance,
+  Hold,
   Operation,
+  PlaceHold,
   ProposeChange,
   ResultCode,
   TransactionPayload,
+  TransactionResult,
 } from '../../../src/codec/index.js';
 import { merkleLeafHash, merkleRoot, StateTree, validatorSetHash } from '../../../src/crypto/index.js';
 import { genesisHeader, genesisWrites } from '../../../src/ledger/index.js';
@@ -349,6 +352,77 @@ function addRecords(recorder: VectorRecorder, genesis: Genesis): Uint8Array {
     ledger('TransactionPayload'),
     changes,
     codec.encodeTransactionPayload(changes),
+  );
+  const place: PlaceHold = {
+    kind: 'placeHold',
+    holdId: 'ORDER-17',
+    fromAccount: 'CH9300762011623852957',
+    toAccount: 'DE89370400440532013000',
+    asset: 'EUR',
+    amount: asAmount(125_00n),
+    captor: 'bank-beta',
+    expiresUnixMs: 1_800_000_086_400,
+    hashLock: recorder.hash('hash lock', utf8('preimage')),
+    endToEndId: 'E2E-17',
+    memo: '',
+  };
+  const { holdId, fromAccount, toAccount, asset, captor, expiresUnixMs, hashLock } = place;
+  const hold: Hold = {
+    holdId,
+    fromAccount,
+    toAccount,
+    asset,
+    amount: place.amount,
+    remaining: asAmount(25_00n),
+    captor,
+    expiresUnixMs,
+    hashLock,
+    placedHeight: asHeight(3),
+  };
+  recorder.add('hold', ledger('Hold'), hold, codec.encodeHold(hold));
+  const settlement: TransactionPayload = {
+    ...governance,
+    operations: [
+      place,
+      {
+        kind: 'captureHold',
+        holdId,
+        fromAccount,
+        toAccount,
+        asset,
+        amount: asAmount(100_00n),
+        preimage: utf8('preimage'),
+      },
+      { kind: 'releaseHold', holdId, fromAccount, asset },
+      {
+        kind: 'exchange',
+        parties: ['bank-alpha', 'bank-beta'],
+        legs: [
+          { fromAccount, toAccount, asset: 'BOND-27', amount: asAmount(10n) },
+          { fromAccount: toAccount, toAccount: fromAccount, asset, amount: asAmount(9_950_00n) },
+        ],
+        deadlineUnixMs: expiresUnixMs,
+        reference: 'TRADE-4711',
+      },
+    ],
+  };
+  recorder.add(
+    'payload: settlement',
+    ledger('TransactionPayload'),
+    settlement,
+    codec.encodeTransactionPayload(settlement),
+  );
+  const refused: TransactionResult = {
+    txId: asTxId(changeId),
+    code: 'INSUFFICIENT_FUNDS',
+    failedOperation: 2,
+    detail: { subject: `balance/${toAccount}/${asset}`, actual: '500', needed: '995000' },
+  };
+  recorder.add(
+    'result with a detail',
+    ledger('TransactionResult'),
+    refused,
+    codec.encodeTransactionResult(refused),
   );
   for (const member of genesis.members)
     recorder.add(`member ${member.member}`, ledger('Member'), member, codec.encodeMember(member));

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { verify } from 'node:crypto';
-import { buildTransaction, readSignedTransaction, signTransaction } from '../../../src/client/index.js';
+import {
+  buildTransaction,
+  cosignTransaction,
+  readSignedTransaction,
+  readTransaction,
+  signTransaction,
+} from '../../../src/client/index.js';
 import { decodeTransactionEnvelope, decodeTransactionPayload } from '../../../src/codec/index.js';
 import { transactionSigningBytes, verifyZip215 } from '../../../src/crypto/index.js';
 import { asAmount, asChainId, asHeight, compareBytes } from '../../../src/types/index.js';
@@ -34,6 +40,27 @@ describe('building and signing', () => {
     expect(left.idempotencyKey).not.toEqual(right.idempotencyKey);
     const key = new Uint8Array(20).fill(3);
     expect(buildTransaction({ ...draft, idempotencyKey: key }).idempotencyKey).toBe(key);
+  });
+
+  it('is signed by others after they have read it, once by each key, up to 16 of them', async () => {
+    const [one, two] = [testKey('one'), testKey('two')];
+    const first = await signTransaction(buildTransaction(draft), [one], chainId);
+    const content = readTransaction(first.bytes, chainId);
+    expect(content).toMatchObject({
+      ok: true,
+      value: { ...draft, txId: first.txId, signedBy: [one.publicKey] },
+    });
+    const both = await cosignTransaction(first.bytes, [two], chainId);
+    expect(both.txId).toEqual(first.txId);
+    const at = buildTransaction({ ...draft, idempotencyKey: new Uint8Array(16) });
+    const together = await signTransaction(at, [one, two], chainId);
+    const inTurn = await signTransaction(at, [two], chainId).then(({ bytes }) =>
+      cosignTransaction(bytes, [one, two], chainId),
+    );
+    expect(inTurn).toEqual(together);
+    const many = Array.from({ length: 16 }, (_, index) => testKey(`key ${index}`));
+    await expect(cosignTransaction(first.bytes, many, chainId)).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    expect(readTransaction(first.bytes.subarray(1), chainId).ok).toBe(false);
   });
 
   it('gives other transaction ids on other chains', async () => {

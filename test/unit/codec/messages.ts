@@ -101,6 +101,7 @@ export const messages: readonly MessageCase[] = [
     codec.decodeValidatorSet,
     arbitraries.validatorSet,
   ),
+  messageCase(ledger('Hold'), codec.encodeHold, codec.decodeHold, arbitraries.hold),
   messageCase(ledger('Governance'), codec.encodeGovernance, codec.decodeGovernance, arbitraries.governance),
   messageCase(
     ledger('ChangeProposal'),
