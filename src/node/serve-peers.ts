@@ -53,8 +53,15 @@ export async function* serveState(
   const reader = { readNodes: (keys: readonly Uint8Array[]) => store.treeNodes(keys) };
   const { until } = range;
   for (let from: Uint8Array | undefined = range.from; from !== undefined;) {
-    const chunk = await store.stateChunk({ height, from, until, maxBytes: chunkBytes });
-    const proof = await tree.proveRange(reader, height, { from, to: chunk.to });
+    let chunk, proof;
+    try {
+      chunk = await store.stateChunk({ height, from, until, maxBytes: chunkBytes });
+      proof = await tree.proveRange(reader, height, { from, to: chunk.to });
+    } catch (error) {
+      // Given up while it was read.
+      if (height < store.oldestState) throw new NotRetainedError(store.oldestState);
+      throw error;
+    }
     yield { ...chunk, proof };
     from = equalBytes(chunk.to, until) ? undefined : successorPath(chunk.to);
   }

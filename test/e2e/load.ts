@@ -71,6 +71,8 @@ export interface LoadOptions {
   readonly via: 'submit' | 'submitMany';
   /** Index of the validator to ask first. */
   readonly validator: number;
+  /** Default: 900. */
+  readonly validForBlocks?: number;
   /** Most payments in flight. */
   readonly inFlight: number;
 }
@@ -143,7 +145,7 @@ export class Load {
 
   async #next(): Promise<SignedTransaction> {
     const transaction = await signPayment(this.route, this.#member, this.#chainId, {
-      validUntilHeight: this.#height + validForBlocks,
+      validUntilHeight: this.#height + (this.#options.validForBlocks ?? validForBlocks),
     });
     this.submitted.set(toHex(transaction.txId), transaction);
     return transaction;

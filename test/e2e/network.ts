@@ -301,6 +301,11 @@ export class TestNetwork {
     return height;
   }
 
+  /** Genesis file of the network. */
+  get genesisFile(): string {
+    return this.#document.genesis;
+  }
+
   /** Stops all processes cleanly. */
   async stopAll(): Promise<void> {
     await Promise.all(this.validators.filter(({ running }) => running).map((validator) => validator.stop()));

@@ -56,6 +56,11 @@ const dead: Behaviour = async function* () {
   yield* [];
   throw new QuaestorError('FETCH_FAILED', 'Connection refused.');
 };
+const pruned: Behaviour = async function* () {
+  await Promise.resolve();
+  yield* [];
+  throw new QuaestorError('NOT_RETAINED', 'Blocks are kept above height 100 only.');
+};
 const silent: Behaviour = async function* (_, signal) {
   yield* [];
   await until(signal);
@@ -220,6 +225,15 @@ describe('a catch-up', () => {
     const trial = start({ peers: [diesAfter(1)] });
     expect(await trial.finish()).toMatchObject({ end: 'complete' });
     expectWholeChain(trial);
+  });
+
+  it('goes to another peer when one does not keep the blocks, and says how many do not when nobody has them', async () => {
+    const trial = start({ peers: [pruned, honest, pruned] });
+    expect(await trial.finish()).toEqual({ end: 'complete', height: 60 });
+    expectWholeChain(trial);
+    const alone = start({ peers: [pruned, dead, pruned], limits: { maxFailures: 2 } });
+    expect(await alone.finish()).toEqual({ end: 'stuck', height: 0, lacking: 2 });
+    expect(alone.faults.filter(({ fault }) => fault === 'pruned')).toHaveLength(2);
   });
 
   it('does not wait for a silent peer', async () => {
