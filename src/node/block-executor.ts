@@ -150,7 +150,8 @@ export class BlockExecutor {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     const values = await this.#prefetch(readsOf(transactions), chain);
-    if (!this.#stillBelow(chain, parent)) return undefined;
+    // A block that it builds on may have been given up meanwhile: what it had changed is nowhere then.
+    if (this.#chainTo(parent) === undefined) return undefined;
     const state: StateView = {
       get(key) {
         const value = values.get(key);

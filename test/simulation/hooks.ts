@@ -36,6 +36,8 @@ export interface MachineHooks {
   /** A promise of the driver was rejected. */
   defect(machine: Machine, error: unknown): void;
   count(what: string): void;
+  /** Least height that the disk of a machine has. */
+  lowest(): number;
 }
 
 /** Passes on what a driver reports, as long as its process lives. */

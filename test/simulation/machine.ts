@@ -20,6 +20,7 @@ import { processObserver, type MachineHooks } from './hooks.js';
 import { simSigner, simVerifier, type Latency, type SimKey } from './keys.js';
 import type { SimulationOptions } from './options.js';
 import type { Packet } from './packet.js';
+import { pruneSome, prunes } from './pruning.js';
 import type { Random } from './random.js';
 import { idOf, machineOf } from './sets.js';
 import { settingsOf } from './settings.js';
@@ -54,6 +55,8 @@ export class Machine {
   expectsHalt = false;
   /** Something on the disk is spoilt: once the process notices, it is out of service until it is replaced. */
   damaged = false;
+  /** Height that its disk surely has. */
+  durableHeight = 0;
   retired = false;
   starts = 0;
   /** It has forgotten what it has said, and nothing tells it so. */
@@ -267,7 +270,9 @@ export class Machine {
         if (process.alive) hooks.deciding(this, commit);
       },
       durable: (commit) => {
-        if (process.alive) hooks.durable(this, commit);
+        if (!process.alive) return;
+        hooks.durable(this, commit);
+        this.#durable(opened.value, commit.block.height);
       },
       wrote: (_kind, entries) => {
         if (process.alive) hooks.wrote(this, entries);
@@ -284,6 +289,7 @@ export class Machine {
     // What the process before has written may have reached the disk without its knowing.
     hooks.logged(this, await opened.value.readLog());
     process.store = opened.value;
+    this.durableHeight = opened.value.head()?.height ?? 0;
     const [key, nextKey] = validatorKeys(index);
     const replica = await createReplicaOn({
       genesis,
@@ -305,6 +311,13 @@ export class Machine {
     process.replica = replica;
     replica.driver.start();
     hooks.started(this);
+  }
+
+  #durable(store: Store, height: number): void {
+    this.durableHeight = height;
+    const { options, index, hooks, random } = this.#parts;
+    if (options.pruning !== true || !prunes(options.validators, index) || !random.chance(0.3)) return;
+    pruneSome(store, hooks.lowest(), random).catch((error: unknown) => hooks.defect(this, error));
   }
 
   #peers(process: Process): PeerPort {

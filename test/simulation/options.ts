@@ -77,6 +77,8 @@ export interface SimulationOptions {
   readonly reconfiguration?: { readonly changes: number; readonly spares: number };
   /** Replicas that are in no validator set: they follow, and relay what their clients submit. */
   readonly observers?: number;
+  /** Some machines prune their stores as they go. */
+  readonly pruning?: boolean;
   /** How long the network is troubled. */
   readonly troubleMs: number;
   /** How long everything may take once it is calm. */
@@ -188,11 +190,15 @@ function withChanges(random: Random, options: SimulationOptions): SimulationOpti
     ...options,
     faults: { ...options.faults, snapshots, ...(canReturn && { damage: 0, oldFolder }) },
   };
+  const spares = changes > 0 ? random.integer(0, 3) : 0;
+  // A folder that is put back has less than was given up elsewhere.
+  const pruning = random.chance(0.25) && !canReturn;
   return {
     ...base,
+    ...(pruning && { pruning }),
     ...(observers > 0 && { observers }),
     ...(changes > 0 && {
-      reconfiguration: { changes, spares: random.integer(0, 3) },
+      reconfiguration: { changes, spares },
       // A spoilt disk takes its machine out of service, perhaps out of a set that tolerates no fault.
       faults: { ...base.faults, damage: 0 },
       clients: { ...options.clients, transactions: options.clients.transactions + 10 },

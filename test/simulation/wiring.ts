@@ -114,6 +114,7 @@ export function machineHooks(parts: WiringParts): MachineHooks {
     deciding: (machine, commit) => {
       if (isCorrect(machine)) checker().deciding(machine.index, commit);
     },
+    lowest: () => Math.min(...parts.machines().map(({ durableHeight }) => durableHeight)),
     durable: (machine, commit) => {
       stage().witness?.committed(machine.index, commit);
       const { height, digest, envelopes } = commit.block;
