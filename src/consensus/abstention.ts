@@ -3,7 +3,7 @@
  * its own signature under something that the log does not have. It says nothing until it can contradict nothing any
  * more; docs/consensus.md has the argument.
  */
-import type { PeerStatus, VoteSignature } from '../codec/model.js';
+import type { BlockHeader, PeerStatus, VoteSignature } from '../codec/model.js';
 import { asView, type ValidatorIndex, type View } from '../types/index.js';
 import type { Outbox } from './outbox.js';
 import { halt, type ReplicaState, type Slot } from './state.js';
@@ -52,6 +52,21 @@ export function carryAbstention(before: ReplicaState, fresh: ReplicaState, out: 
     out.persist({ kind: 'abstention', active: false });
     out.notice({ kind: 'abstentionEnded', height: fresh.durable.height });
   } else fresh.abstention = { words: new Map(), until: undefined };
+}
+
+/**
+ * An own pre-prepare that comes from elsewhere. One for a block that is new in its view is in the log, with its vote; the
+ * log of a view that takes a block over has the new-view instead, so there only a view beyond it tells.
+ */
+export function noteOwnProposal(
+  state: ReplicaState,
+  out: Outbox,
+  view: View,
+  header: Pick<BlockHeader, 'height' | 'view'>,
+): void {
+  if (header.height <= state.durable.height) return;
+  const cast = state.slots.get(header.height)?.castPrePrepare ?? -1;
+  if (header.view === view ? cast < view : view > state.view) abstain(state, out, 'ownSignature');
 }
 
 /** Looks for own signatures among votes of a view and height: one that the log does not know of makes it outdated. */

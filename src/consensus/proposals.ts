@@ -1,5 +1,6 @@
 /** Proposals: receiving and judging the primary's, and making them as primary. */
 import { equalBytes, invariant, toHex, type Digest, type ValidatorIndex, type View } from '../types/index.js';
+import { noteOwnProposal } from './abstention.js';
 import { reportEquivocation } from './evidence.js';
 import { requestExecution } from './finality.js';
 import type { Outbox } from './outbox.js';
@@ -67,6 +68,7 @@ export function receivePrePrepare(
   if (isOwn) {
     // Own proposals count only as they come back from the driver, not as echoes of a time before a restart.
     if (from !== state.config.self) {
+      noteOwnProposal(state, out, view, block.header);
       out.ignored('prePrepare', 'unexpected', from);
       return;
     }

@@ -12,7 +12,7 @@ import {
   type ValidatorIndex,
   type View,
 } from '../types/index.js';
-import { abstain, noteOwnVote } from './abstention.js';
+import { abstain, noteOwnProposal, noteOwnVote } from './abstention.js';
 import { reportEquivocation } from './evidence.js';
 import { discardBlocks, learnCertificate } from './finality.js';
 import { deriveNewView, type DerivedBlock, type DerivedView } from './new-view.js';
@@ -56,7 +56,8 @@ export function startViewChange(
   if (!isVoter(state) || state.n === 1 || target <= state.view || target > limits.maxView) return;
   state.view = asView(target);
   state.changing = true;
-  state.attempts += 1;
+  // Who gives a view up of its own accord has left nobody waiting for it: no reason to wait longer for the next one.
+  if (cause !== 'handedOver') state.attempts += 1;
   leaveView(state);
   out.persist({ kind: 'view', epoch: epochOf(state), view: state.view, changing: true });
   out.emit({ kind: 'cast', statement: { kind: 'viewChange', body: viewChangeBody(state) } });
@@ -140,6 +141,8 @@ export function receiveViewChange(
 function noteOwnViewChange(state: ReplicaState, out: Outbox, { body, prepared }: VerifiedViewChange): void {
   if (body.validator === state.config.self && body.view > state.view) abstain(state, out, 'ownSignature');
   for (const { certificate, header } of prepared) {
+    if (certificate.prePrepare.validator === state.config.self)
+      noteOwnProposal(state, out, certificate.view, header);
     const slot = state.slots.get(header.height);
     if (slot !== undefined) noteOwnVote(state, out, 'prepare', certificate.view, slot, certificate.prepares);
     else if (
@@ -224,6 +227,9 @@ export function receiveNewView(
     startViewChange(state, out, view + 1, 'invalidNewView');
     return;
   }
+  // Signed by this replica, and its log does not know of it.
+  if (primaryOf(state, view) === state.config.self && state.castNewView < view)
+    abstain(state, out, 'ownSignature');
   for (const viewChange of viewChanges) {
     noteOwnViewChange(state, out, viewChange);
     const { committed, validator } = viewChange.body;

@@ -147,6 +147,9 @@ export class BlockExecutor {
   ): Promise<Execution | undefined> {
     const chain = this.#chainTo(parent);
     if (chain === undefined) return undefined;
+    // What the tree is told, and what is given up, from now on takes effect after this execution.
+    const settling = [...this.#settling];
+    const untold = this.#untoldTo(parent);
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     const values = await this.#prefetch(readsOf(transactions), chain);
@@ -162,14 +165,13 @@ export class BlockExecutor {
       },
     };
     if (unknownRules(governanceIn(state), asHeight(height - 1)) !== undefined) return undefined;
-    const untold = this.#untoldTo(parent);
     const window = windowAbove(
       this.#options.committedHashes,
       untold.map((execution) => execution.hashes),
     );
     const output = applyBlock({ height, timeMs, transactions, state, window });
     const base = asHeight(height - 1);
-    const branch = [...this.#settling, ...untold.map((execution) => execution.tree)];
+    const branch = [...settling, ...untold.map((execution) => execution.tree)];
     const tree = await this.#options.tree.update(this.#reader, base, height, output.writes, branch);
     if (!this.#stillBelow(chain, parent)) return undefined;
     const resultBytes = output.results.map(encodeTransactionResult);

@@ -14,6 +14,9 @@ export interface DrainOptions {
 /** A view change that nothing disturbs takes three message delays. */
 const handOverMs = 2000;
 const lookMs = 10;
+/** A view that comes back to a drained node is handed over again no more often than that: when all are drained, somebody
+ * has to stay primary, or the views would turn without end. */
+const minHandOverIntervalMs = 60_000;
 
 /**
  * Makes a stop cheap for the others: a primary that is about to stop hands its view over, so that nobody has to find out
@@ -22,6 +25,8 @@ const lookMs = 10;
 export class Drain {
   readonly #options: DrainOptions;
   #active = false;
+  /** When the view was handed over last. */
+  #handedOverMs = -Infinity;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -56,14 +61,22 @@ export class Drain {
 
   /** Once a heartbeat: the turn may have come back to this node. */
   look(): void {
-    const { driver } = this.#options;
-    if (this.#active && driver.snapshot().isPrimary) driver.dispatch({ kind: 'handOver' });
+    const { driver, clock } = this.#options;
+    if (!this.#active || !driver.snapshot().isPrimary) return;
+    if (clock.monotonicMs() - this.#handedOverMs < minHandOverIntervalMs) return;
+    this.#giveUp();
+  }
+
+  #giveUp(): void {
+    const { driver, clock } = this.#options;
+    if (driver.snapshot().isPrimary) this.#handedOverMs = clock.monotonicMs();
+    driver.dispatch({ kind: 'handOver' });
   }
 
   /** Gives the view up if this is the primary, and waits until another one has taken over, if one can. */
   async handOver(): Promise<void> {
     const { driver, clock, hasQuorum } = this.#options;
-    driver.dispatch({ kind: 'handOver' });
+    this.#giveUp();
     const untilMs = clock.monotonicMs() + handOverMs;
     while (driver.snapshot().viewChangeInProgress && hasQuorum() && clock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => clock.setTimer(lookMs, resolve));

@@ -30,10 +30,13 @@ export class HighWater implements WriteWitness {
   #writing: Promise<void> | undefined;
   /** Number that the file held when it was opened; 0 for a new or unreadable file. */
   readonly found: number;
+  /** The file held something, of which nothing can be read. */
+  readonly damaged: boolean;
 
-  private constructor(file: FileHandle, found: number) {
+  private constructor(file: FileHandle, found: number, damaged: boolean) {
     this.#file = file;
     this.found = found;
+    this.damaged = damaged;
   }
 
   /** Opens or creates the file of a data folder. Rejects with the error of the file system. */
@@ -59,7 +62,9 @@ export class HighWater implements WriteWitness {
       const number = slot.u48();
       return slot.u32() === crc32(bytes, offset, offset + 6) ? number : 0;
     });
-    return new HighWater(file, Math.max(...numbers));
+    const isNew = bytesRead === 0 || (bytesRead === bytes.length && bytes.every((byte) => byte === 0));
+    const found = Math.max(...numbers);
+    return new HighWater(file, found, !isNew && found === 0);
   }
 
   /** Notes that a write was acknowledged. Returns at once; of several notes in a row only the last is written. */

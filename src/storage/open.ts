@@ -149,8 +149,9 @@ export function openInstall(options: StoreOptions): Promise<Result<StateInstall,
 
 /** Its folder is not made: one that is missing may be a disk that is not mounted, with the witness on it. */
 async function openWitness(file: string): Promise<HighWater> {
+  let witness: HighWater;
   try {
-    return await HighWater.at(file);
+    witness = await HighWater.at(file);
   } catch (error) {
     throw new StorageError(
       'NOT_WRITABLE',
@@ -160,6 +161,15 @@ async function openWitness(file: string): Promise<HighWater> {
       error,
     );
   }
+  if (!witness.damaged) return witness;
+  await witness.close();
+  throw new StorageError(
+    'CORRUPT',
+    `The witness of the store, "${file}", is damaged: nothing in it can be read. So nobody knows whether this data ` +
+      `folder is the one that this validator wrote last. If you are sure that it is, remove the file and start again; ` +
+      `if not, give the validator a new key and an empty folder.`,
+    { file },
+  );
 }
 
 /** `openInstall` on a disk in memory. */

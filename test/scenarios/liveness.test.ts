@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { isBehind } from '../../src/consensus/catch-up.js';
 import { consensusSnapshot, createReplica, peerStatus, step } from '../../src/consensus/index.js';
-import { asHeight, asView, type ValidatorIndex } from '../../src/types/index.js';
+import { asHeight, asValidatorIndex, asView, type ValidatorIndex } from '../../src/types/index.js';
 import { both, genesisTip, not, ofKind, testConfig, TestNet, toReplica } from '../helpers/consensus-net.js';
 
 const delays = (net: TestNet): (number | undefined)[] => net.replicas.map(({ timers }) => timers.get('view'));
@@ -311,3 +312,69 @@ describe('censorship and overload', () => {
     expect(net.replica(1).state.overduePatience).toBe(1);
   });
 });
+
+describe('a replica that alone suspects the primary', () => {
+  it('follows what the others commit, votes in no view below the one that it has asked for, and is there when it is needed', () => {
+    const net = new TestNet({ n: 4 });
+    net.commitBlock();
+    const suspect = net.replica(3);
+    suspect.give({ kind: 'demand', pending: true });
+    net.heartbeat();
+    suspect.fire('view');
+    net.deliver();
+    expect(net.views()).toEqual(['0', '0', '0', '1?']);
+    const since = suspect.effects.length;
+    for (let block = 0; block < 5; block++) {
+      net.commitBlock(0);
+      net.heartbeat();
+      // A period in which it has not moved while others have.
+      for (let period = 0; period < 2; period++) suspect.fire('retransmit');
+      while (suspect.syncs.length > 0) suspect.serveSync();
+    }
+    // It takes no proposals of a view that it has left: final blocks come by catch-up, and are executed.
+    expect(net.heights()).toEqual([6, 6, 6, 6]);
+    expect(suspect.effects.slice(since).filter(({ kind }) => kind === 'cast')).toEqual([]);
+    // It can't go back: its view-change may count in a new view. One of the three others fails, so that its vote is
+    // needed: the two that are left join it after one timeout.
+    net.replica(0).crash();
+    for (const index of [1, 2]) net.replica(index).give({ kind: 'demand', pending: true });
+    net.heartbeat();
+    for (const index of [1, 2]) net.replica(index).fire('view');
+    net.deliver();
+    expect(net.views().slice(1)).toEqual(['1', '1', '1']);
+    net.commitBlock(1);
+    expect(net.heights().slice(1)).toEqual([7, 7, 7]);
+  });
+});
+
+describe('who is in no validator set in force', () => {
+  it('has no weight: what it says of itself moves no watermark, holds back no timer and helps no silence to its end', () => {
+    const net = new TestNet({ n: 4 });
+    net.commitBlock();
+    const replica = net.replica(1);
+    const before = { ...snapshotOf(replica) };
+    for (let outsider = 4; outsider < 12; outsider++) {
+      replica.give({
+        kind: 'status',
+        from: asValidatorIndex(outsider),
+        status: {
+          view: asView(7),
+          viewChangeInProgress: true,
+          committedHeight: asHeight(1000),
+          stableCheckpointHeight: asHeight(1000),
+        },
+      });
+    }
+    expect(snapshotOf(replica)).toEqual(before);
+    expect(isBehind(replica.state)).toBe(false);
+    for (const heard of [replica.state.heardInView, replica.state.heardInSilence])
+      expect(Math.max(...heard)).toBeLessThan(4);
+    // It may have blocks, and certificates prove them: it is asked, and if it lied, that is all.
+    expect(replica.syncs).toHaveLength(1);
+  });
+});
+
+const snapshotOf = ({ state }: ReturnType<TestNet['replica']>) => {
+  const { view, peers, stableCheckpointHeight, lowWatermark, highWatermark } = consensusSnapshot(state);
+  return { view, peers, stableCheckpointHeight, lowWatermark, highWatermark };
+};

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { decodeViewChange } from '../../src/codec/index.js';
 import { peerStatus } from '../../src/consensus/index.js';
 import { asHeight, asValidatorIndex, asView } from '../../src/types/index.js';
-import { both, not, ofKind, TestNet, toReplica, type Wire } from '../helpers/consensus-net.js';
+import { both, not, ofKind, say, TestNet, toReplica, type Wire } from '../helpers/consensus-net.js';
 
 const fromReplica =
   (replica: number) =>
@@ -166,5 +166,65 @@ describe('a replica that does not know that its data folder is older than what i
     );
     expect(body.ok).toBe(true);
     expect(net.replica(3).notices).toContainEqual({ kind: 'abstaining', why: 'ownSignature' });
+  });
+
+  it('falls silent at a proposal of its own that comes from elsewhere', () => {
+    const net = new TestNet({ n: 4, window: 2 });
+    const folder = net.replica(0).folder();
+    net.replica(0).propose();
+    net.deliver(both(toReplica(1), ofKind('prePrepare')));
+    const { proposal } = net.replica(1).state.slots.get(asHeight(1))!.rounds.get(asView(0))!;
+    net.replica(0).putBack(folder, false);
+    const since = net.replica(0).effects.length;
+    const echo = say(net.config, 0, { kind: 'prePrepare', view: asView(0), block: proposal!.block });
+    net.replica(0).receive(asValidatorIndex(1), echo);
+    expect(net.replica(0).notices).toContainEqual({ kind: 'abstaining', why: 'ownSignature' });
+    expect(spokenSince(net, 0, since)).toEqual([]);
+  });
+
+  it('falls silent at a prepared certificate on a proposal of its own', () => {
+    const net = new TestNet({ n: 4, window: 2 });
+    const folder = net.replica(0).folder();
+    net.replica(0).propose();
+    net.deliver(not(ofKind('commit')));
+    net.drop(() => true);
+    net.replica(0).putBack(folder, false);
+    net.heartbeat();
+    net.replica(1).give({ kind: 'demand', pending: true });
+    net.deliver(not(toReplica(0)));
+    net.replica(1).fire('view');
+    net.deliver(both(toReplica(0), ofKind('viewChange')));
+    expect(net.replica(0).notices).toContainEqual({ kind: 'abstaining', why: 'ownSignature' });
+  });
+
+  it('does not fall silent at its own proposal when it has only been restarted', () => {
+    const net = new TestNet({ n: 4, window: 2 });
+    net.replica(0).propose();
+    net.deliver(not(ofKind('commit')));
+    net.drop(() => true);
+    const { block } = net.replica(1).state.slots.get(asHeight(1))!.rounds.get(asView(0))!.proposal!;
+    net.replica(0).restart();
+    net
+      .replica(0)
+      .receive(asValidatorIndex(1), say(net.config, 0, { kind: 'prePrepare', view: asView(0), block }));
+    recover(net);
+    expect(net.replica(0).notices).not.toContainEqual({ kind: 'abstaining', why: 'ownSignature' });
+    expect(net.heights()).toEqual([1, 1, 1, 1]);
+  });
+
+  it('falls silent at a new view that it has started and does not know of, though it asks for that view', () => {
+    const net = new TestNet({ n: 4, window: 2 });
+    for (const index of [0, 1, 2]) net.replica(index).give({ kind: 'demand', pending: true });
+    net.heartbeat();
+    net.replica(1).fire('view');
+    const folder = net.replica(1).folder();
+    for (const index of [0, 2]) net.replica(index).fire('view');
+    net.deliver();
+    const { newView } = net.replica(2).state;
+    expect(newView).toBeDefined();
+    net.replica(1).putBack(folder, false);
+    expect(net.replica(1).state.changing).toBe(true);
+    net.replica(1).receive(asValidatorIndex(2), newView!);
+    expect(net.replica(1).notices).toContainEqual({ kind: 'abstaining', why: 'ownSignature' });
   });
 });

@@ -99,6 +99,17 @@ describe('view change', () => {
     }
   });
 
+  it('waits no longer for the next primary because earlier ones have handed over', () => {
+    const net = new TestNet({ n: 4 });
+    for (let view = 0; view < 12; view++) {
+      net.replica(view % 4).give({ kind: 'handOver' });
+      net.deliver();
+    }
+    expect(net.views()).toEqual(['12', '12', '12', '12']);
+    for (const replica of net.replicas) replica.give({ kind: 'demand', pending: true });
+    expect(net.replica(3).timers.get('view')).toBe(2000);
+  });
+
   it('is not led past another primary by one that hands over again and again', () => {
     const net = new TestNet({ n: 4 });
     for (const view of [1, 2, 3]) {

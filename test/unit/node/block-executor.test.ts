@@ -87,6 +87,19 @@ const commit = (block: StoredBlock, execution: Execution) =>
   });
 
 describe('an execution', () => {
+  it('goes on when the blocks below it are given up meanwhile (simulation seed 10832)', async () => {
+    const [first, second, third] = blocks as [StoredBlock, StoredBlock, StoredBlock];
+    for (const block of [first, second]) await execute(block);
+    const asked = run(third);
+    // It has begun to read.
+    await Promise.resolve();
+    for (const block of [second, first]) executor.discard(block.digest);
+    expect((await asked)?.tree.root).toEqual(headerOf(third).stateRoot);
+    // What comes next is not based on them.
+    expect(await run(third)).toBeUndefined();
+    expect((await execute(first)).tree.root).toEqual(headerOf(first).stateRoot);
+  });
+
   it.each([0, 1, 2, 3])(
     'gives the certified root when %i of the durable blocks below it were told of',
     async (told) => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore, type Store } from '../../../src/storage/index.js';
 import { asHeight } from '../../../src/types/index.js';
@@ -40,6 +40,27 @@ describe('a witness of writes outside of the store', () => {
   it('is not made in a folder that is not there: its disk may not be mounted', async () => {
     base = await temporaryFolder();
     await expect(open('store', 'disk/witness')).rejects.toThrow(/disk\/witness".*mount its disk/);
+  });
+
+  it('that is damaged is refused, with what to do; one torn slot of two is none', async () => {
+    base = await temporaryFolder();
+    const store = await open();
+    for (let times = 0; times < 4; times++) await write(store);
+    await store.close();
+    const bytes = await readFile(at('witness'));
+    for (const damaged of [Buffer.alloc(32, 0xa5), bytes.subarray(0, 3), Buffer.from('what is this?')]) {
+      await writeFile(at('witness'), damaged);
+      await expect(open()).rejects.toThrow(/witness".*is damaged.*remove the file and start again/);
+      // It is left as it is.
+      expect((await readFile(at('witness'))).subarray(0, damaged.length)).toEqual(damaged);
+    }
+    bytes.fill(0xa5, 0, 8);
+    await writeFile(at('witness'), bytes);
+    await (await open()).close();
+    await rm(at('witness'));
+    const again = await open();
+    expect(again.outdated).toBe(false);
+    await again.close();
   });
 
   it.each(['an earlier copy', 'an empty folder'] as const)(
