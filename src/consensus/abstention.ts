@@ -22,7 +22,9 @@ export function abstain(state: ReplicaState, out: Outbox, why: 'outdated' | 'own
   }
   state.abstention = { words: new Map(), until: undefined };
   out.persist({ kind: 'abstention', active: true });
-  out.notice({ kind: 'abstaining', why });
+  // Nothing is committed without it, so the others never move past what it may have signed.
+  const isNeeded = state.config.self !== undefined && state.n - 1 < state.quorum;
+  out.notice({ kind: 'abstaining', why, ...(isNeeded && { endless: true as const }) });
 }
 
 /** Takes what a peer says of itself. */

@@ -248,8 +248,12 @@ export type Notice =
   | { readonly kind: 'prepared' | 'preprepared'; readonly height: Height; readonly view: View }
   | { readonly kind: 'checkpointStable'; readonly height: Height }
   /** This replica falls silent: its folder is older than what it has signed, or it has seen a signature of its own that
-   * is not in its log. */
-  | { readonly kind: 'abstaining'; readonly why: 'outdated' | 'ownSignature' }
+   * is not in its log. `endless`: the others commit nothing without it, so that the silence does not end by itself. */
+  | {
+      readonly kind: 'abstaining';
+      readonly why: 'outdated' | 'ownSignature';
+      readonly endless?: true;
+    }
   | { readonly kind: 'abstentionEnded'; readonly height: Height }
   /** Another validator set decides from this height on. */
   | { readonly kind: 'epochStarted'; readonly epoch: number; readonly height: Height }

@@ -108,10 +108,14 @@ export class NodeObserver implements DriverObserver {
       case 'abstaining':
         log.error(
           { code: 'ABSTAINING', why: notice.why },
-          notice.why === 'outdated'
+          (notice.why === 'outdated'
             ? `The data folder is older than what this validator has signed: it says nothing until it can contradict nothing.`
             : `This validator sees signatures of its own that its data folder does not know of: the folder is older than ` +
-                `they are, or somebody else uses the key. It says nothing until it can contradict nothing.`,
+              `they are, or somebody else uses the key. It says nothing until it can contradict nothing.`) +
+            (notice.endless === true
+              ? ` The others commit nothing without it, so that this does not end by itself: stop it and put the newest ` +
+                `data folder back.`
+              : ''),
         );
         return;
       case 'abstentionEnded':

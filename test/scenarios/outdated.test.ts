@@ -125,6 +125,20 @@ describe('a replica whose data folder is known to be older than what it has sign
     expect(net.replica(3).state.abstention).toBeDefined();
   });
 
+  it('of two says that its silence does not end by itself: nothing is committed without it', () => {
+    for (const [n, endless] of [
+      [2, { endless: true }],
+      [3, {}],
+      [4, {}],
+    ] as const) {
+      const net = new TestNet({ n });
+      const folder = net.replica(1).folder();
+      net.commitBlock();
+      net.replica(1).putBack(folder, true);
+      expect(net.replica(1).notices).toContainEqual({ kind: 'abstaining', why: 'outdated', ...endless });
+    }
+  });
+
   it('stops when there is no other validator who could know', () => {
     const net = new TestNet({ n: 1 });
     const folder = net.replica(0).folder();
