@@ -11,12 +11,12 @@ import type { ListAccountHistoryResponse } from '../codec/wire/quaestor/ledger/v
 import type { ListAccountsRequest__Output } from '../codec/wire/quaestor/ledger/v1/ListAccountsRequest.js';
 import type { ListAccountsResponse } from '../codec/wire/quaestor/ledger/v1/ListAccountsResponse.js';
 import { LRUCache } from 'lru-cache';
-import { asHeight, invariant, type Height } from '../types/index.js';
+import { invariant, type Height } from '../types/index.js';
 import { ApiError, invalidField } from './errors.js';
 import { decodePageToken, encodePageToken, pageSizeOf } from './page-token.js';
 import type { ReadPort } from './ports.js';
 import { stateKeys } from '../ledger/index.js';
-import { heightField, stored } from './reads.js';
+import { heightToRead, stored } from './reads.js';
 import { mutable } from './mutable.js';
 
 /** Most assets that GetAccount reads or proves at a time. */
@@ -44,7 +44,7 @@ export class AccountReader {
     for (const asset of assets) {
       if (!isId('asset', asset)) throw invalidField('assets', 'one of them is not an id of an asset.');
     }
-    const height = this.#heightToRead(request.height);
+    const height = heightToRead(this.#reads, request.height);
     const bytes = await this.#reads.stateAt(stateKeys.account(id), height);
     if (bytes === undefined && !includeProof) {
       throw new ApiError('ACCOUNT_NOT_FOUND', `There is no account "${id}" at height ${height}.`, {
@@ -72,7 +72,7 @@ export class AccountReader {
     const pageSize = pageSizeOf(request.pageSize);
     const scope = ['ListAccounts', owner];
     const start = pageToken === '' ? undefined : decodePageToken(scope, pageToken);
-    const height = this.#heightToRead(start?.height);
+    const height = heightToRead(this.#reads, start?.height);
     if (start !== undefined) checkAccountId(start.cursor, 'page_token');
 
     const found: Account[] = [];
@@ -121,29 +121,6 @@ export class AccountReader {
       nextPageToken:
         next === undefined ? '' : encodePageToken(scope, { height: next.height, cursor: String(next.index) }),
     };
-  }
-
-  /** The height to read at: the one asked for, if its state is kept, or the latest. */
-  #heightToRead(requested: number | undefined): Height {
-    const head = this.#reads.head().height;
-    if (requested === undefined) return head;
-    const height = heightField('height', requested);
-    if (height > head) {
-      throw new ApiError(
-        'HEIGHT_NOT_REACHED',
-        `Height ${height} is not reached yet; the latest here is ${head}.`,
-        { height: String(height), head: String(head) },
-      );
-    }
-    const oldest = this.#reads.oldestState();
-    if (height < oldest) {
-      throw new ApiError(
-        'HEIGHT_NOT_RETAINED',
-        `The state of height ${height} is not kept by this node; the oldest is ${oldest}.`,
-        { height: String(height), oldest: String(oldest) },
-      );
-    }
-    return asHeight(height);
   }
 
   async #withBalances(accounts: readonly Account[], height: Height): Promise<AccountWithBalances[]> {

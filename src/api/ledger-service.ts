@@ -7,6 +7,7 @@ import { getBlock, getStatus, getTransaction } from './reads.js';
 import { submitStream, type SubmitStreamContext } from './submit-stream.js';
 import { submit } from './submit.js';
 import { subscribe, type SubscribeContext } from './subscribe.js';
+import { getState } from './state.js';
 import { getValidators } from './validators.js';
 
 const anyone: readonly CallerRole[] = ['member', 'operator', 'validator'];
@@ -36,6 +37,7 @@ export function ledgerHandlers(
     ),
     GetStatus: read('GetStatus', () => Promise.resolve(getStatus(reads))),
     GetValidators: read('GetValidators', (request) => getValidators(reads, request)),
+    GetState: read('GetState', (request) => getState(reads, request)),
     GetTransaction: read('GetTransaction', (request) => getTransaction(reads, request)),
     GetBlock: read('GetBlock', (request) => getBlock(reads, request)),
     GetAccount: read('GetAccount', (request) => accounts.getAccount(request)),

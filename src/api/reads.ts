@@ -41,6 +41,29 @@ export function heightField(field: string, value: number, lowest = 0): Height {
   return asHeight(value);
 }
 
+/** The height of a state that is asked for, or the latest; throws unless it is kept here. */
+export function heightToRead(reads: ReadPort, requested: number | undefined): Height {
+  const head = reads.head().height;
+  if (requested === undefined) return head;
+  const height = heightField('height', requested);
+  if (height > head) {
+    throw new ApiError(
+      'HEIGHT_NOT_REACHED',
+      `Height ${height} is not reached yet; the latest here is ${head}.`,
+      { height: String(height), head: String(head) },
+    );
+  }
+  const oldest = reads.oldestState();
+  if (height < oldest) {
+    throw new ApiError(
+      'HEIGHT_NOT_RETAINED',
+      `The state of height ${height} is not kept by this node; the oldest is ${oldest}.`,
+      { height: String(height), oldest: String(oldest) },
+    );
+  }
+  return asHeight(height);
+}
+
 /** Throws unless blocks of the height are kept here. */
 export function checkBlockRetained(reads: ReadPort, height: Height): void {
   if (height > 0 && height < reads.oldestBlock()) throw blockNotRetained(reads, height);

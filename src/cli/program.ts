@@ -80,6 +80,11 @@ const commands: readonly {
     load: async () => (await import('./commands/validators.js')).validatorsCommand(),
   },
   {
+    name: 'governance',
+    summary: "the ledger's rules: what is in force; propose, vote",
+    load: async () => (await import('./commands/governance.js')).governanceCommand(),
+  },
+  {
     name: 'evidence',
     summary: 'proofs that a validator signed two different things',
     load: async () => (await import('./commands/evidence.js')).evidenceCommand(),

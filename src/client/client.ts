@@ -2,6 +2,8 @@ import { setMaxListeners } from 'node:events';
 import type { Genesis, Operation, ValidatorSetChange } from '../codec/index.js';
 import type { GetAccountRequest } from '../codec/wire/quaestor/ledger/v1/GetAccountRequest.js';
 import type { GetAccountResponse__Output } from '../codec/wire/quaestor/ledger/v1/GetAccountResponse.js';
+import type { GetStateRequest } from '../codec/wire/quaestor/ledger/v1/GetStateRequest.js';
+import type { GetStateResponse__Output } from '../codec/wire/quaestor/ledger/v1/GetStateResponse.js';
 import type { GetBlockRequest } from '../codec/wire/quaestor/ledger/v1/GetBlockRequest.js';
 import type { GetBlockResponse__Output } from '../codec/wire/quaestor/ledger/v1/GetBlockResponse.js';
 import type { GetStatusRequest } from '../codec/wire/quaestor/ledger/v1/GetStatusRequest.js';
@@ -14,7 +16,8 @@ import type { ListAccountsRequest } from '../codec/wire/quaestor/ledger/v1/ListA
 import type { ListAccountsResponse__Output } from '../codec/wire/quaestor/ledger/v1/ListAccountsResponse.js';
 import type { Signer } from '../crypto/index.js';
 import { installNativeSha256 } from '../crypto/native/sha256.js';
-import { asAmount, asHeight, faultyOf, type ChainId, type Height, type TxId } from '../types/index.js';
+import { asAmount, asHeight, faultyOf } from '../types/index.js';
+import type { ChainId, Height, StateKey, TxId } from '../types/index.js';
 import type { ChainTrust } from '../verify/index.js';
 import type { AttemptLimits } from './attempts.js';
 import { followBlocks, type FollowOptions } from './blocks.js';
@@ -48,6 +51,8 @@ import {
 } from './transactions.js';
 import { getValidatorsMethod } from './follow-validators.js';
 import { checkedValidators, type ValidatorsState } from './validators.js';
+import { provenRecords, type GetStateOptions, type StateRecords } from './records.js';
+import type { CallOptions } from './call-options.js';
 import { Verifier } from './verifier.js';
 
 export interface ClientOptions {
@@ -64,12 +69,6 @@ export interface ClientOptions {
   readonly attemptTimeoutMs?: number;
   /** Index of the validator to ask first. By default any, so that clients spread. */
   readonly preferredValidator?: number;
-}
-
-export interface CallOptions {
-  readonly timeoutMs?: number;
-  /** Ends the call by rejecting with its reason. A transaction may become final nevertheless. */
-  readonly signal?: AbortSignal;
 }
 
 export interface TransferOptions extends CallOptions {
@@ -290,6 +289,20 @@ export class QuaestorClient {
       if (height === undefined && state.height < minHeight) return 'behind';
       if (state.proven) this.#saw(state.height);
       return state;
+    });
+  }
+
+  /** Records of the state by their keys (1 to 64), proven; `readGovernance`, `readHold` and others read one kind. */
+  getState(keys: readonly StateKey[], options: GetStateOptions = {}): Promise<StateRecords> {
+    const { height } = options;
+    const request = { keys: [...keys], ...(height === undefined ? {} : { height }) };
+    const method: UnaryMethod<GetStateRequest, GetStateResponse__Output> = (client, ...rest) =>
+      client.getState(...rest);
+    return this.#read(method, request, options, async (response, from) => {
+      const records = await provenRecords(this.#verifier, response, { keys, height }, from);
+      if (height === undefined && records.height < this.#seenHeight) return 'behind';
+      this.#saw(records.height);
+      return records;
     });
   }
 

@@ -4,12 +4,12 @@
  */
 export {
   QuaestorClient,
-  type CallOptions,
   type ClientOptions,
   type GetAccountOptions,
   type TransferOptions,
 } from './client.js';
 export { AdminClient, type AdminClientOptions } from './admin.js';
+export type { CallOptions } from './call-options.js';
 export type { FollowOptions } from './blocks.js';
 export type { ValidatorAddress } from './endpoint.js';
 export * from './errors.js';
@@ -22,6 +22,15 @@ export type {
   KnownTransaction,
   ValidatorStatus,
 } from './reads.js';
+export {
+  readChangeProposal,
+  readGovernance,
+  readHold,
+  type GetStateOptions,
+  type StateRecord,
+  type StateReads,
+  type StateRecords,
+} from './records.js';
 export { isRefusalReason, reasons, type Reason, type RefusalReason } from './reasons.js';
 export {
   readStatement,

@@ -176,6 +176,21 @@ function movementOf(operation: Operation, { account, asset }: StatementHead): Mo
       const amount = operation.kind === 'mint' ? operation.amount : 0n - operation.amount;
       return { kind: operation.kind, amount, otherAccount: undefined, endToEndId: '', memo: '' };
     }
+    case 'placeHold': {
+      const { fromAccount, toAccount, amount, endToEndId, memo } = operation;
+      if (operation.asset !== asset || fromAccount !== account) return undefined;
+      return { kind: 'hold', amount: 0n - amount, otherAccount: toAccount, endToEndId, memo };
+    }
+    case 'captureHold': {
+      const { fromAccount, toAccount, amount } = operation;
+      if (operation.asset !== asset || toAccount !== account) return undefined;
+      return { kind: 'transfer', amount, otherAccount: fromAccount, endToEndId: '', memo: '' };
+    }
+    case 'releaseHold':
+      if (operation.asset !== asset || operation.fromAccount !== account) return undefined;
+      return { kind: 'release', amount: operation.amount, otherAccount: undefined, endToEndId: '', memo: '' };
+    case 'exchange':
+      return exchanged(operation, account, asset);
     case 'registerMember':
     case 'createAccount':
     case 'createAsset':
@@ -187,6 +202,25 @@ function movementOf(operation: Operation, { account, asset }: StatementHead): Mo
     case 'withdrawChange':
       return undefined;
   }
+}
+
+/** What an exchange moves on the account, all legs together. */
+function exchanged(
+  { legs, reference }: Extract<Operation, { kind: 'exchange' }>,
+  account: string,
+  asset: string,
+): Movement | undefined {
+  let amount = 0n;
+  const others = new Set<string>();
+  for (const leg of legs) {
+    if (leg.asset !== asset || (leg.fromAccount !== account && leg.toAccount !== account)) continue;
+    const isDebit = leg.fromAccount === account;
+    amount += isDebit ? 0n - leg.amount : leg.amount;
+    others.add(isDebit ? leg.toAccount : leg.fromAccount);
+  }
+  if (amount === 0n) return undefined;
+  const [otherAccount] = others.size === 1 ? others : [];
+  return { kind: 'exchange', amount, otherAccount, endToEndId: reference, memo: '' };
 }
 
 /** Loads items some at a time and gives them in their order. */

@@ -216,6 +216,12 @@ export const encodeProposeChange: (value: ProposeChange) => Uint8Array = encoder
   'ProposeChange',
   writeProposeChange,
 );
+/** Reads a proposal: what is handed to those who vote. The byte values of the result are views of `bytes`. */
+export const decodeProposeChange: (bytes: Uint8Array) => Result<ProposeChange, CodecError> = decoder(
+  'ProposeChange',
+  bounds.maxChangeProposalBytes,
+  readProposeChange,
+);
 
 /** Canonical bytes of what is in force and waits. */
 export const encodeGovernance: (value: Governance) => Uint8Array = encoder('Governance', writeGovernance);

@@ -63,6 +63,7 @@ export { decodeHold, encodeHold } from './settlement.js';
 export {
   decodeChangeProposal,
   decodeGovernance,
+  decodeProposeChange,
   encodeChangeProposal,
   encodeGovernance,
   encodeProposeChange,

@@ -158,6 +158,7 @@ export interface ReleaseHold {
   readonly holdId: string;
   readonly fromAccount: string;
   readonly asset: string;
+  readonly amount: Amount;
 }
 export interface ExchangeLeg {
   readonly fromAccount: string;

@@ -33,6 +33,7 @@ const releaseFields = schema('quaestor.ledger.v1.ReleaseHold', {
   holdId: string(1),
   fromAccount: string(2),
   asset: string(3),
+  amount: string(4),
 });
 const exchangeFields = schema('quaestor.ledger.v1.Exchange', {
   parties: repeated(1, 'string'),
@@ -130,6 +131,7 @@ export function writeReleaseHold(writer: Writer, value: ReleaseHold): void {
   writer.text(releaseFields.holdId, value.holdId);
   writer.text(releaseFields.fromAccount, value.fromAccount);
   writer.text(releaseFields.asset, value.asset);
+  writer.amount(releaseFields.amount, value.amount);
 }
 
 /** Content of a ReleaseHold. */
@@ -139,6 +141,7 @@ export function readReleaseHold(reader: Reader): ReleaseHold {
     holdId: reader.id(releaseFields.holdId, idRules.hold),
     fromAccount: reader.id(releaseFields.fromAccount, idRules.account),
     asset: reader.id(releaseFields.asset, idRules.asset),
+    amount: reader.amount(releaseFields.amount, 1n),
   };
   reader.end(releaseFields);
   return value;

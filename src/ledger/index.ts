@@ -23,5 +23,5 @@ export {
   type InvariantViolation,
 } from './invariants.js';
 export { readsOf } from './reads.js';
-export { governanceIn, RulesUnknownError, scheduledRules, unknownRules } from './rules.js';
+export { firstGovernance, governanceIn, RulesUnknownError, scheduledRules, unknownRules } from './rules.js';
 export { BlockHashes, CommittedHashes, windowAbove } from './replay-window.js';

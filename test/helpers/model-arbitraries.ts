@@ -177,7 +177,7 @@ const change: Arbitrary<Change> = fc.record({
   kind: fc.constant('rulesVersion' as const),
   version: integer(1, bounds.maxRulesVersion),
 });
-const proposeChange: Arbitrary<ProposeChange> = fc.record({
+export const proposeChange: Arbitrary<ProposeChange> = fc.record({
   kind: fc.constant('proposeChange' as const),
   validator: validatorId,
   baseValidatorSetHash: b32.map(asHash),
@@ -262,6 +262,7 @@ export const operation: Arbitrary<Operation> = fc.oneof(
     holdId,
     fromAccount: accountId,
     asset: assetId,
+    amount,
   }),
   fc.record({
     kind: fc.constant('exchange' as const),

@@ -100,8 +100,10 @@ export class SettlementModel {
         if (hold?.asset !== operation.asset) return 'UNKNOWN_HOLD';
         if (hold.captor !== sender && this.#owners.get(operation.fromAccount) !== sender) return 'NOT_CAPTOR';
         if (hold.captor !== sender && timeMs < hold.expires) return 'HOLD_NOT_EXPIRED';
-        this.#add(operation.fromAccount, hold.asset, hold.left);
-        holds.delete(key);
+        if (operation.amount > hold.left) return 'HOLD_EXCEEDED';
+        hold.left -= operation.amount;
+        this.#add(operation.fromAccount, hold.asset, operation.amount);
+        if (hold.left === 0n) holds.delete(key);
         return 'OK';
       }
       case 'exchange':

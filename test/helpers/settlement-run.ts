@@ -100,13 +100,9 @@ class Generator {
         const open = [...this.#model.money.holds];
         const given = { holdId, fromAccount, toAccount, asset, preimage: secret };
         const hold = open.length > 0 && random.chance(0.9) ? openHold(random.pick(open)) : given;
-        if (random.chance(0.2)) {
-          return {
-            kind: 'releaseHold',
-            holdId: hold.holdId,
-            fromAccount: hold.fromAccount,
-            asset: hold.asset,
-          };
+        if (random.chance(0.3)) {
+          const { preimage: _, toAccount: __, ...held } = hold;
+          return { kind: 'releaseHold', ...held, amount };
         }
         const preimage = random.chance(0.9) ? hold.preimage : secret;
         return { kind: 'captureHold', ...hold, amount, preimage };

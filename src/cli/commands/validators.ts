@@ -1,34 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import {
-  encodeValidatorSetChanges,
-  isId,
-  isPeerAddress,
-  type Operation,
-  type Validator,
-} from '../../codec/index.js';
-import { validatorSetHash, validatorSetProposalHash, type Signer } from '../../crypto/index.js';
-import { openKeyFile } from '../../crypto/native/index.js';
-import { asHeight, asPublicKey, compareBytes, fromHex, limits, quorumOf, toHex } from '../../types/index.js';
-import {
-  openProfile,
-  openSigners,
-  profileOption,
-  type OpenProfile,
-  type ProfileOptions,
-} from '../client/open-profile.js';
-import { define, durationOption, parse, type CommandContext } from '../command.js';
+import { encodeValidatorSetChanges, isId, isPeerAddress, type Validator } from '../../codec/index.js';
+import { validatorSetHash, validatorSetProposalHash } from '../../crypto/index.js';
+import { asHeight, asPublicKey, fromHex, limits, quorumOf, toHex } from '../../types/index.js';
+import type { ProfileOptions } from '../client/open-profile.js';
+import { profiled, speaking, submit, withProfile, type SpeakerOptions } from '../client/speaker.js';
+import { define, parse } from '../command.js';
 import { usageError } from '../command-error.js';
 import { count } from '../output.js';
 
 /** Proposals expire after so many blocks unless the command says otherwise. */
 const defaultExpiryBlocks = 10_000;
-
-interface SpeakerOptions extends ProfileOptions {
-  readonly validator: string;
-  readonly key: string;
-  readonly passwordFile: string;
-}
 
 interface ProposeOptions extends SpeakerOptions {
   readonly add?: readonly string[];
@@ -47,33 +29,6 @@ export function validatorsCommand(): Command {
     .addCommand(approveCommand())
     .addCommand(withdrawCommand())
     .addCommand(exportCommand());
-}
-
-const profiled = (command: Command): Command =>
-  command
-    .addOption(profileOption())
-    .addOption(durationOption('--timeout', 'how long an answer is waited for'));
-
-/** Options of who speaks for a validator: the profile is that of the member that runs it. */
-const speaking = (command: Command): Command =>
-  profiled(command)
-    .requiredOption(
-      '--validator <id>',
-      'validator to speak for; the profile is that of the member that runs it',
-    )
-    .requiredOption('--key <file>', "the validator's key file, of the key in force")
-    .requiredOption('--password-file <file>', 'file with the password of the key file');
-
-async function withProfile(
-  options: ProfileOptions,
-  work: (open: OpenProfile) => Promise<void>,
-): Promise<undefined> {
-  const open = await openProfile(options);
-  try {
-    await work(open);
-  } finally {
-    open.client.close();
-  }
 }
 
 function listCommand(): Command {
@@ -297,28 +252,3 @@ function exportCommand(): Command {
       }),
   );
 }
-
-/** Signs with the member's keys and the validator's, submits, waits. */
-async function submit(
-  open: OpenProfile,
-  { output, signal }: CommandContext,
-  { key, passwordFile }: SpeakerOptions,
-  operation: Operation,
-  document: Readonly<Record<string, unknown>> = {},
-): Promise<void> {
-  const { client, profile } = open;
-  if (profile.member === undefined) {
-    throw usageError('The profile is of an operator, who cannot sign for a member.');
-  }
-  const own = await openKeyFile(key, passwordFile);
-  const signers = distinct([...(await openSigners(open)), own]);
-  const final = await client.execute(profile.member, [operation], signers, { signal });
-  output.line(`${output.colours.green('done')} in block ${final.height}`);
-  output.document({ txId: toHex(final.txId), height: final.height, ...document });
-}
-
-const distinct = (signers: readonly Signer[]): readonly Signer[] =>
-  signers.filter(
-    ({ publicKey }, index) =>
-      signers.findIndex((other) => compareBytes(other.publicKey, publicKey) === 0) === index,
-  );

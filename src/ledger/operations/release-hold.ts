@@ -1,9 +1,10 @@
+import { asAmount } from '../../types/index.js';
 import { balanceId, holdIdOf, stateKeys } from '../keys.js';
 import { records } from '../records.js';
 import type { OperationHandler } from '../types.js';
 import { credit, payingAccount, refuse } from './refusals.js';
 
-/** Gives back what is left of a hold: by its captor at any time, by the payer from its expiry on. */
+/** Gives back of a hold, the whole or a part: by its captor at any time, by the payer from its expiry on. */
 export const releaseHold: OperationHandler<'releaseHold'> = {
   kind: 'releaseHold',
   rules: () => 2,
@@ -14,7 +15,7 @@ export const releaseHold: OperationHandler<'releaseHold'> = {
   },
   // The captor needs no signature of the account's; the payer's is judged in the block.
   payer: () => undefined,
-  apply: ({ holdId, fromAccount, asset }, context) => {
+  apply: ({ holdId, fromAccount, asset, amount }, context) => {
     const id = holdIdOf(fromAccount, holdId);
     const key = stateKeys.hold(fromAccount, holdId);
     const hold = context.get(records.hold, id);
@@ -31,9 +32,13 @@ export const releaseHold: OperationHandler<'releaseHold'> = {
         return refuse('HOLD_NOT_EXPIRED', key, context.timeMs.toString(), hold.expiresUnixMs.toString());
       }
     }
-    const full = credit(context, fromAccount, asset, hold.remaining);
+    const remaining = hold.remaining - amount;
+    if (remaining < 0n) {
+      return refuse('HOLD_EXCEEDED', key, hold.remaining.toString(), amount.toString());
+    }
+    const full = credit(context, fromAccount, asset, amount);
     if (full !== undefined) return full;
-    context.set(records.hold, id, undefined);
+    context.set(records.hold, id, remaining === 0n ? undefined : { ...hold, remaining: asAmount(remaining) });
     context.touch(fromAccount);
     return 'OK';
   },

@@ -150,13 +150,13 @@ function entryElement(head: StatementHead, entry: StatementEntry): Element {
   ];
 }
 
-/** Bank transaction code: an internal book transfer, received or issued; issuing and burning money has no code there. */
+/** Bank transaction code: an internal book transfer, received or issued; issuing and burning money, holds and exchanges have no code there. */
 function transactionCode(kind: StatementEntry['kind'], isCredit: boolean): Element {
   if (kind !== 'transfer')
     return [
       'Prtry',
       [
-        ['Cd', kind === 'mint' ? 'ISSUE' : 'BURN'],
+        ['Cd', kind === 'mint' ? 'ISSUE' : kind.toUpperCase()],
         ['Issr', 'Quaestor'],
       ],
     ];

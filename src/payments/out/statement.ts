@@ -12,8 +12,9 @@ export interface StatementEntry {
   readonly timeMs: number;
   /** Minor units: positive when the account received them. */
   readonly amount: bigint;
-  readonly kind: 'transfer' | 'mint' | 'burn';
-  /** Undefined for what is issued and burned. */
+  /** A payment out of a hold is a transfer to who is paid; who pays has the hold instead. */
+  readonly kind: 'transfer' | 'mint' | 'burn' | 'hold' | 'release' | 'exchange';
+  /** Undefined for what is issued, burned or given back, and for an exchange with several accounts. */
   readonly otherAccount: string | undefined;
   readonly endToEndId: string;
   readonly memo: string;

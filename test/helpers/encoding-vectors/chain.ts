@@ -325,6 +325,7 @@ function addRecords(recorder: VectorRecorder, genesis: Genesis): Uint8Array {
   const changeId = asHash(
     recorder.hash('proposal id', codec.tags.proposal, codec.encodeProposeChange(change)),
   );
+  recorder.add('proposal', ledger('ProposeChange'), change, codec.encodeProposeChange(change));
   const decided: ChangeProposal = {
     proposal: change,
     approvals: ['validator-0', 'validator-1', 'validator-3'],
@@ -393,7 +394,7 @@ function addRecords(recorder: VectorRecorder, genesis: Genesis): Uint8Array {
         amount: asAmount(100_00n),
         preimage: utf8('preimage'),
       },
-      { kind: 'releaseHold', holdId, fromAccount, asset },
+      { kind: 'releaseHold', holdId, fromAccount, asset, amount: hold.remaining },
       {
         kind: 'exchange',
         parties: ['bank-alpha', 'bank-beta'],

@@ -4,6 +4,7 @@ import type { CallOptions, ServiceError } from '@grpc/grpc-js';
 import { decodeBalance } from '../../../src/codec/index.js';
 import type { GetAccountResponse__Output } from '../../../src/codec/wire/quaestor/ledger/v1/GetAccountResponse.js';
 import type { GetBlockResponse__Output } from '../../../src/codec/wire/quaestor/ledger/v1/GetBlockResponse.js';
+import type { GetStateResponse__Output } from '../../../src/codec/wire/quaestor/ledger/v1/GetStateResponse.js';
 import type { GetTransactionResponse__Output } from '../../../src/codec/wire/quaestor/ledger/v1/GetTransactionResponse.js';
 import type { LedgerServiceClient } from '../../../src/codec/wire/quaestor/ledger/v1/LedgerService.js';
 import type { ListAccountHistoryResponse__Output } from '../../../src/codec/wire/quaestor/ledger/v1/ListAccountHistoryResponse.js';
@@ -49,7 +50,13 @@ afterAll(async () => {
 });
 
 type Method =
-  'getAccount' | 'getBlock' | 'getTransaction' | 'listAccounts' | 'listAccountHistory' | 'getStatus';
+  | 'getAccount'
+  | 'getBlock'
+  | 'getState'
+  | 'getTransaction'
+  | 'listAccounts'
+  | 'listAccountHistory'
+  | 'getStatus';
 
 function call<Response>(method: Method, request: object): ReturnType<typeof invoke<object, Response>> {
   return invoke<object, Response>((body, options, callback) => {
@@ -184,6 +191,32 @@ describe('GetAccount', () => {
     const pruned = await call('getAccount', { account: 'A1', height: 3 });
     server.node.oldest = 1;
     expect(pruned.info!.reason).toBe('HEIGHT_NOT_RETAINED');
+  });
+});
+
+describe('GetState', () => {
+  it('proves records and the absence of others, in the order of the keys, at any height that is kept', async () => {
+    const keys = ['balance/A1/CHF', 'hold/A1/NONE', 'parameters'];
+    const { response } = await call<GetStateResponse__Output>('getState', { keys, height: 2 });
+    expect(response!.height).toBe(2);
+    expect(response!.proofs.map(({ key, value }) => [key, value !== undefined])).toEqual([
+      ['balance/A1/CHF', true],
+      ['hold/A1/NONE', false],
+      ['parameters', true],
+    ]);
+    const balance = decodeBalance(response!.proofs[0]!.value!);
+    expect(balance.ok && balance.value.amount).toBe(999_800n);
+  });
+
+  it('refuses none, too many and absurd keys, and heights that are not there', async () => {
+    const reason = async (request: object) => (await call('getState', request)).info!.reason;
+    expect(await reason({ keys: [] })).toBe('INVALID_FIELD');
+    expect(await reason({ keys: Array.from({ length: 65 }, (_, index) => `key ${index}`) })).toBe(
+      'INVALID_FIELD',
+    );
+    expect(await reason({ keys: ['k'.repeat(129)] })).toBe('INVALID_FIELD');
+    expect(await reason({ keys: [''] })).toBe('INVALID_FIELD');
+    expect(await reason({ keys: ['parameters'], height: 6 })).toBe('HEIGHT_NOT_REACHED');
   });
 });
 

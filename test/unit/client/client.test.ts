@@ -3,6 +3,8 @@ import {
   NoQuorumError,
   OutcomeUnknownError,
   QuaestorClient,
+  readGovernance,
+  readHold,
   RefusedError,
   TransactionFailedError,
   UnavailableError,
@@ -12,6 +14,7 @@ import {
 import { decodeBlockHeader, encodeBlockHeader, encodeTransactionResult } from '../../../src/codec/index.js';
 import type { BlockHeader } from '../../../src/codec/model.js';
 import { headerDigest } from '../../../src/crypto/index.js';
+import { stateKeys } from '../../../src/ledger/index.js';
 import type { StoredBlock } from '../../../src/storage/types.js';
 import { asHeight } from '../../../src/types/index.js';
 import { verifyReceipt } from '../../../src/verify/index.js';
@@ -285,6 +288,24 @@ describe('reads', () => {
     const client = await connect();
     expect(await client.getAccount('NOBODY')).toMatchObject({ account: undefined, proven: true, height: 0 });
     expect((await client.getAccount('A2', { assets: ['CHF'] })).balances).toEqual([]);
+  });
+
+  it('reads any record with its proof, and what is not there as not there', async () => {
+    await start(2);
+    const client = await connect();
+    await client.submit(await signedTransfer(chain, { amount: 10n }));
+    const keys = [stateKeys.balance('A1', 'CHF'), stateKeys.hold('A1', 'H1')];
+    const { height, values } = await client.getState(keys);
+    expect([height, values[0] === undefined, values[1]]).toEqual([1, false, undefined]);
+    expect(await readGovernance(client)).toMatchObject({
+      height: 1,
+      value: { rulesVersion: 1, scheduled: [] },
+    });
+    expect((await readHold(client, 'A1', 'H1', { height: asHeight(0) })).value).toBeUndefined();
+    // One that lies about a key is passed over for one that does not.
+    for (const { node } of servers.slice(0, 1))
+      node.tamperProof = (proof) => ({ ...proof, key: 'account/B1' });
+    expect((await client.getState(keys)).values).toEqual(values);
   });
 
   it('reads a former height', async () => {

@@ -61,7 +61,7 @@ const balances: Readonly<Record<number, bigint>> = {
 const head = 6;
 
 /** A validator that says what it is told to say; only what the statement reads. */
-function validator(listed: readonly Said[] = said): StatementReads {
+function validator(listed: readonly Said[] = said, known: readonly Said[] = said): StatementReads {
   const fake = {
     getBlock: (height: number = head) => Promise.resolve({ header: { height, timeMs: timeOf(height) } }),
     getAccount: (account: string, { height = head }: { height?: number }) =>
@@ -75,7 +75,7 @@ function validator(listed: readonly Said[] = said): StatementReads {
       for (const item of [...listed].reverse()) yield { ...item, txId: idOf(item) };
     },
     getTransaction: (txId: TxId) => {
-      const found = said.find((item) => toHex(idOf(item)) === toHex(txId))!;
+      const found = known.find((item) => toHex(idOf(item)) === toHex(txId))!;
       const payload = encodeTransactionPayload({
         sender: 'alpha',
         idempotencyKey: new Uint8Array(16),
@@ -128,6 +128,45 @@ describe('the statement of an account', () => {
     const { head: found, entries } = await read(0, 90);
     expect(found).toMatchObject({ opening: { height: 0, amount: 0n }, closing: { height: 6, amount: 70n } });
     expect(entries).toHaveLength(5);
+  });
+
+  it('has holds, what is paid out of them and given back, and exchanges on balance', async () => {
+    const hold = { holdId: 'H', fromAccount: 'A', asset: 'EUR' };
+    const text = { endToEndId: 'E', memo: 'M' };
+    const leg = (fromAccount: string, toAccount: string, amount: bigint, asset = 'EUR') => ({
+      fromAccount,
+      toAccount,
+      asset,
+      amount: asAmount(amount),
+    });
+    const operations: readonly Operation[] = [
+      {
+        ...{ kind: 'placeHold', ...hold, toAccount: 'B', amount: asAmount(10n), captor: 'beta' },
+        ...{ expiresUnixMs: 1, hashLock: new Uint8Array(0), ...text },
+      },
+      { kind: 'captureHold', ...hold, toAccount: 'B', amount: asAmount(6n), preimage: new Uint8Array(0) },
+      { kind: 'releaseHold', ...hold, amount: asAmount(4n) },
+      {
+        ...{ kind: 'exchange', parties: ['alpha'], deadlineUnixMs: 1, reference: 'R' },
+        legs: [leg('A', 'B', 5n), leg('B', 'A', 3n), leg('B', 'A', 9n, 'USD'), leg('B', 'C', 1n)],
+      },
+      {
+        ...{ kind: 'captureHold', holdId: 'H', fromAccount: 'B', toAccount: 'A', asset: 'EUR' },
+        ...{ amount: asAmount(8n), preimage: new Uint8Array(0) },
+      },
+    ];
+    const settled: readonly Said[] = [...said.slice(0, 5), { height: 5, index: 0, code: 'OK', operations }];
+    // They add up to nothing, as the proven balances do.
+    const { entries } = await read(5, 6, validator(settled, settled));
+    expect(
+      entries.map(({ operation, kind, amount, otherAccount }) => [operation, kind, amount, otherAccount]),
+    ).toEqual([
+      [0, 'hold', -10n, 'B'],
+      [2, 'release', 4n, undefined],
+      [3, 'exchange', -2n, 'B'],
+      [4, 'transfer', 8n, 'B'],
+    ]);
+    expect(entries.map(({ endToEndId }) => endToEndId)).toEqual(['E', '', 'R', '']);
   });
 
   it('is open while a block of the period may follow', async () => {

@@ -102,6 +102,12 @@ export const messages: readonly MessageCase[] = [
     arbitraries.validatorSet,
   ),
   messageCase(ledger('Hold'), codec.encodeHold, codec.decodeHold, arbitraries.hold),
+  messageCase(
+    ledger('ProposeChange'),
+    codec.encodeProposeChange,
+    codec.decodeProposeChange,
+    arbitraries.proposeChange,
+  ),
   messageCase(ledger('Governance'), codec.encodeGovernance, codec.decodeGovernance, arbitraries.governance),
   messageCase(
     ledger('ChangeProposal'),

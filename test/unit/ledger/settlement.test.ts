@@ -63,11 +63,12 @@ const capture = (amount: bigint, change: Partial<CaptureHold> = {}): CaptureHold
   preimage: none,
   ...change,
 });
-const release = (change: Partial<ReleaseHold> = {}): ReleaseHold => ({
+const release = (amount: bigint, change: Partial<ReleaseHold> = {}): ReleaseHold => ({
   kind: 'releaseHold',
   holdId: 'H1',
   fromAccount: 'alpha-1',
   asset: 'CHF',
+  amount: asAmount(amount),
   ...change,
 });
 
@@ -124,10 +125,22 @@ describe('a hold', () => {
     expect(books.code('beta', capture(50n))).toBe('OK');
     expect(books.balance('beta-1')).toBe(300n);
     expect(books.hold()).toMatchObject({ amount: 600n, remaining: 300n });
-    expect(books.code('beta', release())).toBe('OK');
+    expect(books.code('beta', release(300n))).toBe('OK');
     expect(books.balance('alpha-1')).toBe(700n);
     expect(books.hold()).toBeUndefined();
     expect(books.code('beta', capture(1n))).toBe('UNKNOWN_HOLD');
+  });
+
+  it('is given back in parts, and for no more than is left', () => {
+    const books = new Books();
+    books.run('alpha', place());
+    expect(books.code('beta', release(200n))).toBe('OK');
+    expect(books.hold()).toMatchObject({ amount: 600n, remaining: 400n });
+    expect(books.run('beta', release(401n))).toMatchObject({
+      code: 'HOLD_EXCEEDED',
+      detail: { subject: 'hold/alpha-1/H1', actual: '400', needed: '401' },
+    });
+    expect(books.balance('alpha-1')).toBe(600n);
   });
 
   it('ends with the last unit, and its id is free again', () => {
@@ -145,7 +158,7 @@ describe('a hold', () => {
   it('can be captured and given back in one transaction', () => {
     const books = new Books();
     books.run('alpha', place());
-    expect(books.code('beta', [capture(100n), release()])).toBe('OK');
+    expect(books.code('beta', [capture(100n), release(500n)])).toBe('OK');
     expect([books.balance('alpha-1'), books.balance('beta-1')]).toEqual([900n, 100n]);
   });
 
@@ -162,7 +175,7 @@ describe('a hold', () => {
   it('pays nothing from its expiry on; then the payer takes it back, and not before', () => {
     const books = new Books();
     books.run('alpha', place());
-    expect(books.run('alpha', release())).toMatchObject({
+    expect(books.run('alpha', release(600n))).toMatchObject({
       code: 'HOLD_NOT_EXPIRED',
       detail: { actual: String(timeAt(2)), needed: String(timeAt(10)) },
     });
@@ -172,8 +185,8 @@ describe('a hold', () => {
       code: 'HOLD_EXPIRED',
       detail: { actual: String(timeAt(10)), needed: String(timeAt(10)) },
     });
-    expect(books.code('central', release())).toBe('NOT_CAPTOR');
-    expect(books.code('alpha', release())).toBe('OK');
+    expect(books.code('central', release(599n))).toBe('NOT_CAPTOR');
+    expect(books.code('alpha', release(599n))).toBe('OK');
     expect(books.balance('alpha-1')).toBe(999n);
   });
 
@@ -184,8 +197,8 @@ describe('a hold', () => {
     expect(books.ledger.block([probe]).inadmissible).toEqual([0]);
     expect(books.code('alpha', place({ ...own, expiresUnixMs: timeAt(4) }), 'a', 'b')).toBe('OK');
     books.until(4);
-    expect(books.code('alpha', release(own), 'a')).toBe('ACCOUNT_NOT_AUTHORIZED');
-    expect(books.code('alpha', release(own), 'a', 'b')).toBe('OK');
+    expect(books.code('alpha', release(600n, own), 'a')).toBe('ACCOUNT_NOT_AUTHORIZED');
+    expect(books.code('alpha', release(600n, own), 'a', 'b')).toBe('OK');
   });
 
   it('may be in the hands of an agent', () => {
@@ -195,7 +208,7 @@ describe('a hold', () => {
       code: 'NOT_CAPTOR',
       detail: { actual: 'beta', needed: 'central' },
     });
-    expect(books.code('beta', release())).toBe('NOT_CAPTOR');
+    expect(books.code('beta', release(600n))).toBe('NOT_CAPTOR');
     expect(books.code('central', capture(600n))).toBe('OK');
     expect(books.balance('beta-1')).toBe(600n);
   });
@@ -225,7 +238,7 @@ describe('a hold', () => {
     expect(books.code('beta', capture(1n, { toAccount: 'central-1' }))).toBe('UNKNOWN_HOLD');
     expect(books.code('beta', capture(1n, { asset: 'EUR' }))).toBe('UNKNOWN_HOLD');
     expect(books.code('beta', capture(1n, { preimage: new Uint8Array(32) }))).toBe('PREIMAGE_MISMATCH');
-    expect(books.code('beta', release({ asset: 'EUR' }))).toBe('UNKNOWN_HOLD');
+    expect(books.code('beta', release(600n, { asset: 'EUR' }))).toBe('UNKNOWN_HOLD');
     expect(books.hold()?.remaining).toBe(600n);
   });
 });
@@ -280,8 +293,8 @@ describe('a hold with a hash lock', () => {
     );
     other.run('alpha', locked);
     for (const [books, sender, back] of [
-      [unused, 'beta', release({ fromAccount: 'beta-1', asset: 'EUR' })],
-      [other, 'alpha', release()],
+      [unused, 'beta', release(600n, { fromAccount: 'beta-1', asset: 'EUR' })],
+      [other, 'alpha', release(600n)],
     ] as const) {
       books.until(10);
       expect(books.code(sender, back)).toBe('OK');
@@ -410,7 +423,7 @@ describe('an exchange', () => {
 describe('under version 1 of the rules', () => {
   it('holds and exchanges are refused at the door and are in no block, and refusals have no details', () => {
     const ledger = new TestLedger(testGenesis());
-    for (const operation of [place(), capture(1n), release(), exchangeOf(swap)]) {
+    for (const operation of [place(), capture(1n), release(1n), exchangeOf(swap)]) {
       const transaction = transactionOf({ sender: 'alpha', operations: [operation], validUntil: 3 });
       expect(authorize(transaction, { get: (key) => ledger.state.get(key) })).toBe('RULES_NOT_ACTIVE');
       const output = ledger.block([transaction]);
