@@ -1,4 +1,5 @@
 // Measures what committing blocks costs: node test/bench/storage.mjs [leveldb|rocksdb|memory] [blocks] [accounts] [txs]
+// With QUAESTOR_BENCH_KEEP=50 so many blocks and states are kept, and the rest is pruned meanwhile.
 // A block has, per transaction: an envelope of 250 bytes, a result of 44, two state values, three nodes of the state
 // tree of 300 bytes, two accounts touched. Run after `npm run build`. Prints one line of figures.
 import { randomBytes } from 'node:crypto';
@@ -23,6 +24,10 @@ const mainThreadMs = () => {
     return NaN;
   }
 };
+const keep = Number(process.env.QUAESTOR_BENCH_KEEP ?? 0);
+let nextStale = [];
+let pruning;
+const pruned = { entries: 0 };
 const random = (max) => Math.floor(Math.random() * max);
 const accountName = (number) => `CH${String(number).padStart(19, '0')}`;
 let parent;
@@ -63,7 +68,11 @@ function makeCommit() {
       stateWrites.set(`balance/${account}/CHF`, new Uint8Array(randomBytes(12)));
   const txIds = Array.from({ length: count }, hash);
   parent = { height, digest };
+  const staleNodes = nextStale;
+  nextStale = [];
   return {
+    // Nodes of the block before.
+    staleNodes,
     block: {
       height,
       digest,
@@ -77,6 +86,7 @@ function makeCommit() {
     touchedAccounts,
     treeNodes: Array.from({ length: 3 * count }, () => {
       path.fill(randomBytes(8), 6);
+      nextStale.push(new Uint8Array(path));
       return { key: new Uint8Array(path), value: new Uint8Array(randomBytes(300)) };
     }),
   };
@@ -94,6 +104,15 @@ const opened =
       });
 if (!opened.ok) throw opened.error;
 const store = opened.value;
+async function prune(height) {
+  await store.retain({ blocks: height, states: height });
+  for (;;) {
+    const step = await store.prune(2000);
+    pruned.entries += step.entries;
+    if (step.done) return;
+  }
+}
+
 const totals = { wallMs: 0, cpuMs: 0, loopMs: 0, syncMs: 0, readMs: 0, loopReadMs: 0, maxMs: 0 };
 let peak = 0;
 let background = 0;
@@ -121,12 +140,20 @@ for (let number = 0; number <= Number(blocks); number++) {
     totals.loopMs += mainThreadMs() - loop;
     totals.cpuMs += (used.user + used.system) / 1000;
   }
+  if (keep > 0 && number > keep && number % 10 === 0)
+    pruning ??= prune(number - keep).finally(() => (pruning = undefined));
   const all = process.cpuUsage(wholeCpu);
   background += (all.user + all.system) / 1000 - (mainThreadMs() - wholeMain);
   if (number % 50 === 0) peak = Math.max(peak, process.memoryUsage.rss());
 }
 const measured = Number(blocks) - 5;
 const per = (ms) => (ms / measured).toFixed(2);
+await pruning;
+if (keep > 0) {
+  const began = performance.now();
+  await store.compact(true);
+  console.log(`${pruned.entries} entries pruned; compacted in ${Math.round(performance.now() - began)} ms`);
+}
 const size = await store.sizeBytes();
 console.log(
   `${engine}: per block of ${perBlock}: commit ${per(totals.wallMs)} ms (max ${totals.maxMs.toFixed(0)}), read ` +
