@@ -20,6 +20,11 @@ const commands: readonly {
     load: async () => (await import('./commands/keys.js')).keysCommand(),
   },
   {
+    name: 'genesis',
+    summary: 'a genesis that institutions make together',
+    load: async () => (await import('./commands/genesis.js')).genesisCommand(),
+  },
+  {
     name: 'start',
     summary: 'run one validator',
     load: async () => (await import('./commands/start.js')).startCommand(),

@@ -14,6 +14,8 @@ export const tags = {
   header: tag('quaestor/header/v1'),
   /** Chain id: tag, canonical Genesis. */
   genesis: tag('quaestor/genesis/v1'),
+  /** A validator's signature of its genesis: tag, chain id. */
+  genesisSignature: tag('quaestor/genesis-signature/v1'),
   /** Hash of a validator set: tag, canonical ValidatorSet. */
   validatorSet: tag('quaestor/validator-set/v1'),
   /** Hash of a proposed validator set: tag, canonical ProposeValidatorSet. */

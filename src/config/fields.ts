@@ -1,5 +1,5 @@
 /** Fields that several configuration files have. */
-import { fromHex, asPublicKey } from '../types/index.js';
+import { asChainId, asPublicKey, fromHex } from '../types/index.js';
 import { parseAddress } from './address.js';
 import { field } from './schema.js';
 
@@ -19,6 +19,12 @@ export const publicKey = () =>
     const bytes = fromHex(text);
     return bytes?.length === 32 ? asPublicKey(bytes) : undefined;
   }, 'a public key: 64 hexadecimal digits');
+
+export const chainId = () =>
+  field.parsed((text) => {
+    const bytes = fromHex(text.replaceAll(' ', ''));
+    return bytes?.length === 32 ? asChainId(bytes) : undefined;
+  }, 'a chain id: 64 hexadecimal digits, in quotes; spaces may group them');
 
 export const certificates = () =>
   field.mapping({

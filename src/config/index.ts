@@ -15,6 +15,8 @@ export { renderGenesis, renderGenesisJson } from './genesis-render.js';
 export type { FileKey, HeldKey, KeySource, Pkcs11Key, RemoteKey } from './key-source.js';
 export { loadNodeConfig } from './node.js';
 export type { LoadOptions, NodeConfig, TlsFiles } from './node.js';
+export { loadParticipation, renderParticipation } from './participation.js';
+export type { Participation } from './participation.js';
 export { loadClientProfile, profileFileName } from './profile.js';
 export type { ClientProfile } from './profile.js';
 export { ConfigError, renderProblem } from './problems.js';

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { bounds } from '../codec/index.js';
 import { limits } from '../types/index.js';
-import { certificates, dialAddress, filePath as path, listenAddress } from './fields.js';
+import { certificates, chainId, dialAddress, filePath as path, listenAddress } from './fields.js';
 import { ids } from './ids.js';
 import { validatorKey } from './key-source.js';
 import { field } from './schema.js';
@@ -23,6 +23,8 @@ export const nodeSchema = field.mapping({
   dataDir: path(),
   network: field.mapping({
     genesis: path(),
+    /** The genesis must be the one of this chain. */
+    chainId: chainId().optional(),
     maxQueuePerPeer: field.size(MiB, 1024 * MiB).default(32 * MiB),
     minReconnectDelay: field.duration(10, minute).default(50),
     maxReconnectDelay: field.duration(100, 10 * minute).default(2 * second),

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { err, ok } from '../types/index.js';
-import type { Result } from '../types/index.js';
+import type { ChainId, Result } from '../types/index.js';
 import type { Address } from './address.js';
 import { readConfigDocument, readFailure } from './document.js';
 import { applyEnvironment } from './environment.js';
@@ -37,6 +37,8 @@ export interface NodeConfig {
   readonly dataDir: string;
   readonly network: {
     readonly genesisFile: string;
+    /** The chain that the genesis must be of; undefined: any. */
+    readonly chainId: ChainId | undefined;
     readonly maxQueuePerPeerBytes: number;
     readonly minReconnectDelayMs: number;
     readonly maxReconnectDelayMs: number;
@@ -296,6 +298,7 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     dataDir: resolve(folder, file.dataDir),
     network: {
       genesisFile: resolve(folder, file.network.genesis),
+      chainId: file.network.chainId,
       maxQueuePerPeerBytes: file.network.maxQueuePerPeer,
       minReconnectDelayMs: file.network.minReconnectDelay,
       maxReconnectDelayMs: file.network.maxReconnectDelay,

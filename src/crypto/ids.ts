@@ -47,6 +47,11 @@ export function chainIdOf(genesisBytes: Uint8Array): ChainId {
   return asChainId(sha256(tags.genesis, genesisBytes));
 }
 
+/** What a validator signs to say that it takes part in a genesis: "quaestor/genesis-signature/v1" ‖ chain id. */
+export function genesisSigningBytes(chainId: ChainId): Uint8Array {
+  return concatBytes(tags.genesisSignature, chainId);
+}
+
 /** Hash of a validator set: SHA-256("quaestor/validator-set/v1" ‖ canonical ValidatorSet). */
 export function validatorSetHash(set: ValidatorSet): Hash {
   return asHash(sha256(tags.validatorSet, encodeValidatorSet(set)));

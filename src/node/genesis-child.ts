@@ -3,7 +3,7 @@ import { loadGenesis } from '../config/index.js';
 import { StateTree } from '../crypto/index.js';
 import { installNativeSha256 } from '../crypto/native/index.js';
 import { openStore } from '../storage/index.js';
-import type { GenesisTask } from './genesis-source.js';
+import { checkChain, type GenesisTask } from './genesis-source.js';
 import { summaryOf } from './genesis-summary.js';
 import { ensureGenesis } from './recovery.js';
 
@@ -23,6 +23,7 @@ async function prepare(task: GenesisTask) {
   const genesis = await loadGenesis(task.genesisFile);
   if (!genesis.ok) throw genesis.error;
   const summary = summaryOf(genesis.value);
+  checkChain(task, summary.chainId);
   const { storeDir: dir, engine, validator } = task;
   const opened = await openStore({ dir, engine, chainId: summary.chainId, validator, createIfMissing: true });
   if (!opened.ok) throw opened.error;

@@ -3,7 +3,9 @@ import { fork } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import type { Genesis } from '../codec/index.js';
 import { loadGenesis, type NodeConfig } from '../config/index.js';
+import { genesisChainId } from '../ledger/index.js';
 import type { Logger } from '../telemetry/index.js';
+import { equalBytes, QuaestorError, toHex, type ChainId } from '../types/index.js';
 import type { GenesisSummary } from './genesis-summary.js';
 
 /**
@@ -19,13 +21,15 @@ export interface GenesisTask {
   readonly storeDir: string;
   readonly engine: NodeConfig['storage']['engine'];
   readonly validator: string;
+  /** The chain that the genesis must be of, if the configuration says one. */
+  readonly chainId: ChainId | undefined;
 }
 
 /**
  * Reads the genesis of a node. Of a large one only the summary comes back, and the store has its genesis block by then;
  * the store must be closed.
  *
- * @throws ConfigError that lists every problem of the file.
+ * @throws ConfigError that lists every problem of the file, QuaestorError WRONG_GENESIS.
  */
 export async function readGenesis(task: GenesisTask, log: Logger): Promise<Genesis | GenesisSummary> {
   const size = await stat(task.genesisFile).then(
@@ -42,7 +46,19 @@ export async function readGenesis(task: GenesisTask, log: Logger): Promise<Genes
   }
   const genesis = await loadGenesis(task.genesisFile);
   if (!genesis.ok) throw genesis.error;
+  checkChain(task, genesisChainId(genesis.value));
   return genesis.value;
+}
+
+/** Throws a QuaestorError unless a genesis is of the chain that the configuration names. */
+export function checkChain({ chainId, genesisFile }: GenesisTask, found: ChainId): void {
+  if (chainId === undefined || equalBytes(chainId, found)) return;
+  throw new QuaestorError(
+    'WRONG_GENESIS',
+    `The genesis ${genesisFile} is of chain ${toHex(found)}, not of ${toHex(chainId)}, which network.chainId of the ` +
+      'configuration names. Get the genesis that the institutions signed, and compare its chain id with theirs.',
+    { found: toHex(found), expected: toHex(chainId) },
+  );
 }
 
 /** Undefined when it could not be done there, for whatever reason: the node then finds out by itself. */

@@ -48,6 +48,7 @@ class Node implements RunningValidator {
       storeDir: join(config.dataDir, 'store'),
       engine: config.storage.engine,
       validator: config.validator,
+      chainId: config.network.chainId,
     };
     const genesis = await readGenesis(task, log);
     const current = await startValidator({

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   generateKeyPair,
@@ -11,7 +11,12 @@ import {
   writeKeystore,
   writePasswordFile,
 } from '../../crypto/native/index.js';
-import { createCertificateRequest, issueForRequest, type IdentityRole } from '../../network/pki/index.js';
+import {
+  createAuthority,
+  createCertificateRequest,
+  issueForRequest,
+  type IdentityRole,
+} from '../../network/pki/index.js';
 import { toHex, type PublicKey } from '../../types/index.js';
 import { define, parse } from '../command.js';
 import { tokenCommand } from './keys-token.js';
@@ -27,6 +32,7 @@ export function keysCommand(): Command {
     .addCommand(generateCommand())
     .addCommand(showCommand())
     .addCommand(tokenCommand())
+    .addCommand(authorityCommand())
     .addCommand(requestCommand())
     .addCommand(certifyCommand());
 }
@@ -151,6 +157,39 @@ function requestCommand(): Command {
       output.line(`Key      ${out}-key.pem (stays here)`);
       output.line(`Request  ${out}.csr.pem (for the authority: quaestor keys certify)`);
       output.document({ key: `${out}-key.pem`, request: `${out}.csr.pem` });
+      return undefined;
+    },
+  );
+}
+
+function authorityCommand(): Command {
+  const command = new Command('authority')
+    .summary('make a certificate authority')
+    .description(
+      'Makes the certificate authority of an institution, or of a consortium: ca.pem is handed out, ca-key.pem stays and is ' +
+        'kept off-line. An authority that exists already, of whatever software, does as well.',
+    )
+    .requiredOption('--network <name>', 'name of the network, as in its genesis')
+    .requiredOption('--owner <name>', 'whose it is, for people')
+    .requiredOption('-d, --dir <folder>', 'folder to make')
+    .option('--days <number>', 'days that its certificate holds', parse.integer(1, 7300), 3650);
+  return define<{
+    readonly network: string;
+    readonly owner: string;
+    readonly dir: string;
+    readonly days: number;
+  }>(
+    command,
+    'quaestor keys authority --network example-consortium --owner bank-alba --dir authority',
+    async ({ output }, { network, owner, dir, days }) => {
+      const authority = await createAuthority(network, { nowMs: Date.now(), days }, owner);
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const place = (name: string): string => join(dir, name);
+      await writeNew(place('ca-key.pem'), authority.privateKeyPem, 0o600);
+      await writeNew(place('ca.pem'), authority.certificatePem, 0o644);
+      output.line(`Key          ${place('ca-key.pem')} (stays here)`);
+      output.line(`Certificate  ${place('ca.pem')} (for the others)`);
+      output.document({ key: place('ca-key.pem'), certificate: place('ca.pem') });
       return undefined;
     },
   );

@@ -48,13 +48,17 @@ const clockSkewMs = 5 * 60_000;
 const servingRoles: ReadonlySet<string> = new Set(['validator', 'observer', 'signer']);
 
 /** Makes a certificate authority for a consortium: ECDSA P-256, self-signed, may issue end certificates only. */
-export async function createAuthority(network: string, validity: Validity): Promise<KeyAndCertificate> {
+export async function createAuthority(
+  network: string,
+  validity: Validity,
+  owner = 'consortium',
+): Promise<KeyAndCertificate> {
   const keys = await generateKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned(
     {
       ...period(validity),
       serialNumber: serialNumber(),
-      name: [{ CN: [`${network} consortium authority`] }, { O: [network] }],
+      name: [{ CN: [`${network} ${owner} authority`] }, { O: [network] }],
       signingAlgorithm: algorithm,
       keys,
       extensions: [

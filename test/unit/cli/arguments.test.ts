@@ -11,6 +11,8 @@ const commands = [
   ['keys', 'show'],
   ['keys', 'request'],
   ['keys', 'certify'],
+  ...['request', 'assemble', 'show', 'sign', 'verify'].map((name) => ['genesis', name]),
+  ['keys', 'authority'],
   ['start'],
   ['devnet', 'run'],
   ['submit'],

@@ -315,7 +315,10 @@ describe('configs/validator.yaml', () => {
     const bare = nodeSchema.parse({
       validator,
       dataDir,
-      network: { genesis: network.genesis },
+      network: {
+        genesis: network.genesis,
+        chainId: (example as { network: { chainId: string } }).network.chainId,
+      },
       tls,
       key,
       nextKey,

@@ -8,6 +8,7 @@ import {
 } from '../../../src/codec/index.js';
 import {
   chainIdOf,
+  genesisSigningBytes,
   checkpointSigningBytes,
   headerDigest,
   idempotencyHash,
@@ -42,6 +43,7 @@ describe('ids and signing preimages', () => {
     expect(toHex(headerDigest(payload))).toBe(hashOf(text('quaestor/header/v1'), payload));
     expect(toHex(transactionId(chainId, payload))).toBe(hashOf(text('quaestor/tx/v1'), chainId, payload));
     expect(toHex(chainIdOf(payload))).toBe(hashOf(text('quaestor/genesis/v1'), payload));
+    expect(toHex(genesisSigningBytes(chainId))).toBe(joined(text('quaestor/genesis-signature/v1'), chainId));
     const txId = asTxId(bytes(9));
     expect(toHex(transactionSigningBytes(txId))).toBe(joined(text('quaestor/tx-signature/v1'), txId));
     expect(toHex(viewChangeSigningBytes(payload))).toBe(joined(text('quaestor/view-change/v1'), payload));
