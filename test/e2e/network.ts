@@ -351,7 +351,9 @@ const rangeOfPorts = 100;
  * A base port whose range is free. The base itself, which no validator uses, is listened on: test processes that run at
  * the same time can't take the same range.
  */
-export async function claimPorts(validators: number): Promise<{ readonly base: number; readonly claim: Server }> {
+export async function claimPorts(
+  validators: number,
+): Promise<{ readonly base: number; readonly claim: Server }> {
   const ranges = Math.floor((lastBase - firstBase) / rangeOfPorts);
   for (let turn = 0, range = process.pid; turn < ranges; turn++, range++) {
     const base = firstBase + rangeOfPorts * (range % ranges);
