@@ -40,7 +40,7 @@ import {
   preparedCertificate,
   viewChangeStatement,
 } from '../helpers/consensus-certificates.js';
-import { fakeVerify, genesisTip, makeBlock, say, testConfig } from '../helpers/consensus-net.js';
+import { fakeVerify, genesisTip, makeBlock, say, testConfig } from '../helpers/consensus-words.js';
 import { Prng } from '../helpers/prng.js';
 
 export interface CoreOptions {

@@ -15,7 +15,7 @@ import {
 } from '../../src/consensus/index.js';
 import { viewChangeSigningBytes, voteSigningBytes } from '../../src/crypto/index.js';
 import { asValidatorIndex, asView, quorumOf, type Digest, type Height } from '../../src/types/index.js';
-import { fakeSign, fakeVerify, makeBlock } from './consensus-net.js';
+import { fakeSign, fakeVerify, makeBlock } from './consensus-words.js';
 
 /** A vote's signature. */
 export function vote(

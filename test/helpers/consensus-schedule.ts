@@ -13,7 +13,9 @@ import {
 } from '../../src/codec/index.js';
 import { deriveNewView, peerStatus } from '../../src/consensus/index.js';
 import { asDigest, asValidatorIndex, asView, limits, type ValidatorIndex } from '../../src/types/index.js';
-import { makeBlock, say, TestNet, type NetOptions, type TestReplica } from './consensus-net.js';
+import { TestNet } from './consensus-net.js';
+import { type TestReplica } from './consensus-replica.js';
+import { makeBlock, say, type NetOptions } from './consensus-words.js';
 import { Prng } from './prng.js';
 
 export interface ScheduleOptions extends NetOptions {

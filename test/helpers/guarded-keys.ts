@@ -10,7 +10,9 @@ import {
   SigningGuard,
   type Refused,
 } from '../../src/signer/index.js';
-import { fakeVerify, type KeyGuard, type TestNet, type TestReplica } from './consensus-net.js';
+import { type TestNet } from './consensus-net.js';
+import { type KeyGuard, type TestReplica } from './consensus-replica.js';
+import { fakeVerify } from './consensus-words.js';
 
 export interface Refusal extends Refused {
   readonly replica: number;

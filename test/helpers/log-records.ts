@@ -2,7 +2,7 @@
 import type { LogRecord } from '../../src/consensus/index.js';
 import { asHeight, asView, limits } from '../../src/types/index.js';
 import { chainOf, preparedCertificate, viewChangeStatement } from './consensus-certificates.js';
-import { genesisTip, say, testConfig } from './consensus-net.js';
+import { genesisTip, say, testConfig } from './consensus-words.js';
 
 const config = testConfig({ n: 4 }, 0);
 const [block] = chainOf(config, { view: 0, height: 1, parent: genesisTip.digest, length: 1 });

@@ -3,7 +3,8 @@ import { asDigest, asHeight, asValidatorIndex, asView, limits } from '../../src/
 import { sha256 } from '../../src/crypto/index.js';
 import type { ReplicaState } from '../../src/consensus/index.js';
 import { viewChangeStatement } from '../helpers/consensus-certificates.js';
-import { genesisTip, makeBlock, TestNet } from '../helpers/consensus-net.js';
+import { TestNet } from '../helpers/consensus-net.js';
+import { genesisTip, makeBlock } from '../helpers/consensus-words.js';
 import { Prng } from '../helpers/prng.js';
 
 /** Everything that a replica keeps on behalf of others. */

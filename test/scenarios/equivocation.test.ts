@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { asHeight, asView, toHex } from '../../src/types/index.js';
 import type { BlockRef } from '../../src/consensus/index.js';
-import { both, genesisTip, makeBlock, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { both, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { genesisTip, makeBlock } from '../helpers/consensus-words.js';
 
 const view = asView(0);
 const height = asHeight(1);

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { isBehind } from '../../src/consensus/catch-up.js';
 import { consensusSnapshot, createReplica, peerStatus, step } from '../../src/consensus/index.js';
 import { asHeight, asValidatorIndex, asView, type ValidatorIndex } from '../../src/types/index.js';
-import { both, genesisTip, not, ofKind, testConfig, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { both, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { genesisTip, testConfig } from '../helpers/consensus-words.js';
 
 const delays = (net: TestNet): (number | undefined)[] => net.replicas.map(({ timers }) => timers.get('view'));
 

@@ -12,7 +12,7 @@ import {
   preparedCertificate,
   verifiedViewChange,
 } from '../helpers/consensus-certificates.js';
-import { genesisTip, testConfig } from '../helpers/consensus-net.js';
+import { genesisTip, testConfig } from '../helpers/consensus-words.js';
 
 const config = testConfig({ n: 4 }, 0);
 const window = config.pipelineWindow;

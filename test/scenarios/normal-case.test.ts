@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { asDigest, asHash, asHeight, asView, quorumOf } from '../../src/types/index.js';
-import { both, genesisTip, makeBlock, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { both, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { genesisTip, makeBlock } from '../helpers/consensus-words.js';
 
 const kinds = (net: TestNet, replica: number): string[] =>
   net

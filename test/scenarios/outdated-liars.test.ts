@@ -2,7 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { peerStatus } from '../../src/consensus/index.js';
 import { asHeight, asValidatorIndex, asView, limits } from '../../src/types/index.js';
-import { makeBlock, TestNet, toReplica, type NetOptions } from '../helpers/consensus-net.js';
+import { TestNet, toReplica } from '../helpers/consensus-net.js';
+import { makeBlock, type NetOptions } from '../helpers/consensus-words.js';
 
 /** Replicas say where they stand to one that is silent. */
 function tell(

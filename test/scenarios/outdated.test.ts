@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { decodeViewChange } from '../../src/codec/index.js';
 import { peerStatus } from '../../src/consensus/index.js';
 import { asHeight, asValidatorIndex, asView } from '../../src/types/index.js';
-import { both, not, ofKind, say, TestNet, toReplica, type Wire } from '../helpers/consensus-net.js';
+import { both, not, ofKind, TestNet, toReplica } from '../helpers/consensus-net.js';
+import { type Wire } from '../helpers/consensus-replica.js';
+import { say } from '../helpers/consensus-words.js';
 
 const fromReplica =
   (replica: number) =>

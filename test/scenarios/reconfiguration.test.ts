@@ -2,19 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { encodeViewChange } from '../../src/codec/index.js';
 import { viewChangeSigningBytes } from '../../src/crypto/index.js';
 import { asValidatorIndex, asView } from '../../src/types/index.js';
-import {
-  fakeSign,
-  makeBlock,
-  not,
-  ofKind,
-  say,
-  setAt,
-  testConfig,
-  TestNet,
-  toReplica,
-  within,
-  type NetOptions,
-} from '../helpers/consensus-net.js';
+import { not, ofKind, TestNet, toReplica, within } from '../helpers/consensus-net.js';
+import { fakeSign, makeBlock, say, setAt, testConfig, type NetOptions } from '../helpers/consensus-words.js';
 
 /** Everybody catches up who wants to, and what follows is delivered. */
 function catchUp(net: TestNet): void {

@@ -1,17 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { decodeViewChange, encodeConsensusMessage } from '../../src/codec/index.js';
 import { asHeight, asView, toHex } from '../../src/types/index.js';
-import {
-  both,
-  genesisTip,
-  makeBlock,
-  not,
-  ofKind,
-  TestNet,
-  toReplica,
-  within,
-  type Wire,
-} from '../helpers/consensus-net.js';
+import { both, not, ofKind, TestNet, toReplica, within } from '../helpers/consensus-net.js';
+import { type Wire } from '../helpers/consensus-replica.js';
+import { genesisTip, makeBlock } from '../helpers/consensus-words.js';
 
 // Far above what they take: a busy machine is no failure.
 jest.setTimeout(120_000);

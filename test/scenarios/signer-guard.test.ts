@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import type { EncodedLogRecord } from '../../src/consensus/index.js';
-import { TestNet, type TestReplica } from '../helpers/consensus-net.js';
+import { TestNet } from '../helpers/consensus-net.js';
+import { type TestReplica } from '../helpers/consensus-replica.js';
 import { Schedule } from '../helpers/consensus-schedule.js';
 import { GuardedKeys } from '../helpers/guarded-keys.js';
 import { Prng } from '../helpers/prng.js';

@@ -8,17 +8,8 @@ import {
   preparedCertificate,
   viewChangeStatement,
 } from '../helpers/consensus-certificates.js';
-import {
-  both,
-  genesisTip,
-  makeBlock,
-  not,
-  ofKind,
-  say,
-  TestNet,
-  toReplica,
-  within,
-} from '../helpers/consensus-net.js';
+import { both, not, ofKind, TestNet, toReplica, within } from '../helpers/consensus-net.js';
+import { genesisTip, makeBlock, say } from '../helpers/consensus-words.js';
 
 /** Replicas that hear of each other give up on their primary. */
 function timeOut(net: TestNet, ...replicas: readonly number[]): void {

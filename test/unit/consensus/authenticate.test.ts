@@ -44,7 +44,14 @@ import {
   preparedCertificate,
   viewChangeStatement,
 } from '../../helpers/consensus-certificates.js';
-import { fakeSign, fakeVerify, genesisTip, makeBlock, say, testConfig } from '../../helpers/consensus-net.js';
+import {
+  fakeSign,
+  fakeVerify,
+  genesisTip,
+  makeBlock,
+  say,
+  testConfig,
+} from '../../helpers/consensus-words.js';
 
 /** A network with real keys. */
 const secrets = [0, 1, 2, 3].map((index) => sha256(Uint8Array.of(index)));

@@ -3,7 +3,7 @@ import { encodeConsensusMessage } from '../../../src/codec/index.js';
 import { MessageGate, type MessageGateOptions } from '../../../src/node/message-gate.js';
 import { EarlyMessages } from '../../../src/node/early-messages.js';
 import { asValidatorIndex, asView } from '../../../src/types/index.js';
-import { genesisTip, makeBlock, say, testConfig } from '../../helpers/consensus-net.js';
+import { genesisTip, makeBlock, say, testConfig } from '../../helpers/consensus-words.js';
 
 const config = testConfig({ n: 4 }, 0);
 const block = makeBlock(config, {
