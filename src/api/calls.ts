@@ -13,6 +13,15 @@ import type {
 import { ApiError, statusOf } from './errors.js';
 import { identifyCaller, type Caller, type CallerRole } from './identity.js';
 import type { ApiLog, ApiMetrics } from './ports.js';
+import { chargeRequest, ShedError, type Payers } from './traffic.js';
+
+/** Charges requests to who sends them. Absent on servers without limits. */
+export interface Charging {
+  /** Who pays for calls of the connection with this other end. */
+  payersOf(peer: string): Payers;
+  /** A monotonic clock in milliseconds. */
+  readonly now: () => number;
+}
 
 /** What calls share within one server. */
 export interface CallEnvironment {
@@ -21,6 +30,7 @@ export interface CallEnvironment {
   readonly log: ApiLog;
   readonly metrics: ApiMetrics;
   readonly openCalls: OpenCalls;
+  readonly charging?: Charging;
 }
 
 /** What a handler knows about its call. */
@@ -55,7 +65,7 @@ export class OpenCalls {
 }
 
 /** What the kinds of calls have in common. */
-type AnyCall = Pick<ServerUnaryCall<unknown, unknown>, 'getDeadline' | 'getAuthContext'>;
+type AnyCall = Pick<ServerUnaryCall<unknown, unknown>, 'getDeadline' | 'getAuthContext' | 'getPeer'>;
 type StreamCall = AnyCall & {
   on(event: 'cancelled', listener: () => void): unknown;
   emit(event: 'error', status: StatusObject): boolean;
@@ -116,22 +126,57 @@ function measure(metrics: ApiMetrics, method: string): (code: number) => void {
   };
 }
 
-/** A request that could not be decoded: what `hardened` puts in its place. */
-export const malformed: unique symbol = Symbol('malformed request');
+/** A request as it arrived. It is decoded only after its sender was charged for it. */
+export class Undecoded<Request> {
+  readonly bytes: Uint8Array;
+  readonly #decode: (bytes: Uint8Array) => Request;
 
-function checkDecoded<Request>(request: Request): Request {
-  if (request === (malformed as unknown)) {
-    throw new ApiError('MALFORMED_REQUEST', 'The request is not a valid protobuf message of its type.');
+  constructor(bytes: Uint8Array, decode: (bytes: Uint8Array) => Request) {
+    this.bytes = bytes;
+    this.#decode = decode;
   }
-  return request;
+
+  /** Throws MALFORMED_REQUEST. */
+  decode(): Request {
+    try {
+      return this.#decode(this.bytes);
+    } catch {
+      throw new ApiError('MALFORMED_REQUEST', 'The request is not a valid protobuf message of its type.');
+    }
+  }
 }
 
-/** Makes gRPC's handler of a unary method. `method` is "Service/Method". */
+/** What `hardened` puts in the place of requests: gRPC's types do not know. */
+export const undecoded = <Request>(request: Request): Undecoded<Request> =>
+  request as unknown as Undecoded<Request>;
+
+/** Charges the sender for a request, and decodes it. Throws a ShedError or MALFORMED_REQUEST. */
+function takeIn<Request>(
+  { charging, metrics }: CallEnvironment,
+  method: string,
+  call: AnyCall,
+  request: Request,
+  transactions: number,
+): Request {
+  const arrived = undecoded(request);
+  if (charging !== undefined) {
+    try {
+      chargeRequest(charging.payersOf(call.getPeer()), arrived.bytes.length, transactions, charging.now());
+    } catch (error) {
+      if (error instanceof ShedError) metrics.shed(method, error.shed, 1);
+      throw error;
+    }
+  }
+  return arrived.decode();
+}
+
+/** Makes gRPC's handler of a unary method. `method` is "Service/Method"; a request brings so many transactions. */
 export function unary<Request, Response>(
   environment: CallEnvironment,
   method: string,
   roles: readonly CallerRole[],
   handle: (request: Request, info: CallInfo) => Promise<Response>,
+  transactions = 0,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const ended = measure(environment.metrics, method);
@@ -163,7 +208,8 @@ export function unary<Request, Response>(
       remove = environment.openCalls.add((error) => finish({ error }));
       const caller = admit(environment, call, roles);
       const info = { caller, deadlineMs: deadlineOf(call), signal: controller.signal };
-      handle(checkDecoded(call.request), info).then(
+      const request = takeIn(environment, method, call, call.request, transactions);
+      handle(request, info).then(
         (response) => finish({ response }),
         (error: unknown) => finish({ error }),
       );
@@ -229,7 +275,7 @@ export function serverStream<Request, Response>(
 ): (call: ServerWritableStream<Request, Response>) => void {
   return (call) =>
     runStream(environment, method, roles, call, ({ info, end }) => {
-      handle(checkDecoded(call.request), call, info).then(
+      handle(takeIn(environment, method, call, call.request, 0), call, info).then(
         () => end(),
         (error: unknown) => end(error),
       );
@@ -245,6 +291,3 @@ export function duplexStream<Request, Response>(
 ): (call: ServerDuplexStream<Request, Response>) => void {
   return (call) => runStream(environment, method, roles, call, (life) => start(call, life));
 }
-
-/** Throws the error of a request that could not be decoded, for streams. */
-export const decodedOrThrow = checkDecoded;

@@ -1,6 +1,6 @@
 /**
  * Errors as the api answers them: a canonical gRPC status code with one google.rpc.ErrorInfo (domain "quaestor") in
- * the trailer "grpc-status-details-bin". The catalogue of reasons is shared with the SDK.
+ * the trailer "grpc-status-details-bin", and a google.rpc.RetryInfo when the node has too much to do. The catalogue of reasons is shared with the SDK.
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import { errorDomain, reasons, type Reason } from '../client/reasons.js';
@@ -19,11 +19,19 @@ export {
 /** An answer other than a result. Thrown by handlers; the wrapper turns it into the call's status. */
 export class ApiError extends QuaestorError {
   readonly reason: Reason;
+  /** When to try again: the google.rpc.RetryInfo of the answer. */
+  readonly retryDelayMs: number | undefined;
 
   /** `message` goes to the client: a sentence without internals. `details` become the metadata of the ErrorInfo. */
-  constructor(reason: Reason, message: string, details: Readonly<Record<string, string>> = {}) {
+  constructor(
+    reason: Reason,
+    message: string,
+    details: Readonly<Record<string, string>> = {},
+    retryDelayMs?: number,
+  ) {
     super(reason, message, details);
     this.reason = reason;
+    this.retryDelayMs = retryDelayMs;
   }
 }
 
@@ -37,6 +45,6 @@ export function statusOf(error: ApiError): StatusObject {
   const { code } = reasons[error.reason];
   const metadata = new Metadata();
   const info = { reason: error.reason, domain: errorDomain, metadata: error.details };
-  metadata.set(statusDetailsKey, Buffer.from(encodeRpcStatus(code, error.message, info)));
+  metadata.set(statusDetailsKey, Buffer.from(encodeRpcStatus(code, error.message, info, error.retryDelayMs)));
   return { code, details: error.message, metadata };
 }

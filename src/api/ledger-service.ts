@@ -26,8 +26,12 @@ export function ledgerHandlers(
   ): ReturnType<typeof unary<Request, Response>> =>
     unary(environment, `LedgerService/${name}`, anyone, handle);
   return {
-    Submit: unary(environment, 'LedgerService/Submit', members, (request, info) =>
-      submit(context, request, info),
+    Submit: unary(
+      environment,
+      'LedgerService/Submit',
+      members,
+      (request, info) => submit(context, request, info),
+      1,
     ),
     SubmitStream: duplexStream(environment, 'LedgerService/SubmitStream', members, (call, life) =>
       submitStream(context, call, life),

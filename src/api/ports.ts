@@ -34,6 +34,8 @@ export interface Refusal {
   readonly reason: RefusalReason;
   /** What was wrong and what to do, for people. No internals. */
   readonly message: string;
+  /** When to try again, if there is too much at the moment. */
+  readonly retryDelayMs?: number;
 }
 
 /**
@@ -211,6 +213,21 @@ export interface AdminPort {
   setLogLevel(level: LogLevel): LogLevel;
 }
 
+/** Which limit something was shed by: rates, open calls and streams, transactions of the member in flight on this node,
+ * its share of the pool, the pool itself, or what the event loop can do. */
+export const shedCauses = [
+  'requests',
+  'bytes',
+  'transactions',
+  'calls',
+  'streams',
+  'in_flight',
+  'member_share',
+  'pool',
+  'load',
+] as const;
+export type ShedCause = (typeof shedCauses)[number];
+
 /** What the api counts. All labels are from closed sets. */
 export interface ApiMetrics {
   /** A call ended. `method` is "Service/Method", `code` the canonical name, for example "NOT_FOUND". */
@@ -221,6 +238,10 @@ export interface ApiMetrics {
   submissionsInFlight(change: number): void;
   /** Transactions refused to clients, by reason. */
   refused(reason: RefusalReason, count: number): void;
+  /** Calls, or transactions of them, that were shed because there is too much. */
+  shed(method: string, cause: ShedCause, count: number): void;
+  /** A stream is not read for a while because its sender is above a rate. */
+  held(): void;
 }
 
 /** The text that Prometheus scrapes. */

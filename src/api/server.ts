@@ -1,6 +1,11 @@
 /** Starts and stops the gRPC servers of a node. */
 import type { Server as TlsServer } from 'node:tls';
-import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Server,
+  type ServerInterceptor,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
@@ -10,11 +15,15 @@ import type { TlsMaterial } from '../network/types.js';
 import { limits, QuaestorError } from '../types/index.js';
 import { adminHandlers } from './admin.js';
 import { Budgets, type BudgetLimits } from './budget.js';
-import { malformed, OpenCalls } from './calls.js';
+import { callGate } from './call-gate.js';
+import { OpenCalls, Undecoded, type Charging } from './calls.js';
+import { Connections } from './connections.js';
 import { repairMapEntries } from './descriptors.js';
 import { ledgerHandlers } from './ledger-service.js';
+import { defaultLoopLag, LoopLag } from './loop-lag.js';
 import type { AdminPort, ApiLog, ApiMetrics, HealthPort, LedgerPort, ReadPort } from './ports.js';
 import { ApiServerCredentials } from './tls.js';
+import { defaultClientLimits, type ClientLimits } from './traffic.js';
 
 /** What both servers need. */
 export interface ServerOptions {
@@ -40,16 +49,29 @@ export interface LedgerServerLimits extends BudgetLimits {
   readonly maxSubmitWaitMs: number;
   /** Pause after which Subscribe sends a heartbeat. */
   readonly heartbeatMs: number;
+  /** What one member, and one connection, may send. */
+  readonly traffic: ClientLimits;
+}
+
+/** The limits that can be changed while a server runs. */
+export type ChangeableLimits = BudgetLimits & Pick<LedgerServerLimits, 'maxInFlightPerStream' | 'traffic'>;
+
+/** The ledger's server while it runs. */
+export interface RunningLedgerServer extends RunningServer {
+  /** Other limits from now on, for calls that are open too. */
+  useLimits(limits: ChangeableLimits): void;
 }
 
 /** Limits that suit most nodes. */
 export const defaultLedgerServerLimits: LedgerServerLimits = {
   maxInFlightPerMember: 20_000,
+  maxInFlightBytesPerMember: 32 * 1024 * 1024,
   maxStreamsPerIdentity: 32,
   maxInFlightPerStream: 10_000,
   defaultSubmitWaitMs: 30_000,
   maxSubmitWaitMs: 600_000,
   heartbeatMs: 5_000,
+  traffic: defaultClientLimits,
 };
 
 export interface LedgerServerOptions extends ServerOptions {
@@ -76,28 +98,48 @@ const healthPollMs = 1000;
 const errorDetailsFile = 'google/rpc/error_details.proto';
 
 /** Starts LedgerService with health and reflection. Rejects with LISTEN_FAILED when the address can't be used. */
-export function startLedgerServer(options: LedgerServerOptions): Promise<RunningServer> {
+export async function startLedgerServer(options: LedgerServerOptions): Promise<RunningLedgerServer> {
   const bounds = { ...defaultLedgerServerLimits, ...options.limits };
+  const { network, log, metrics } = options;
   const openCalls = new OpenCalls();
-  const handlers = ledgerHandlers(
-    { network: options.network, log: options.log, metrics: options.metrics, openCalls },
-    {
-      ledger: options.ledger,
-      reads: options.reads,
-      health: options.health,
-      metrics: options.metrics,
-      budgets: new Budgets(bounds),
-      defaultWaitMs: bounds.defaultSubmitWaitMs,
-      maxWaitMs: bounds.maxSubmitWaitMs,
-      maxInFlightPerStream: bounds.maxInFlightPerStream,
-      heartbeatMs: bounds.heartbeatMs,
-    },
-  );
-  return start(options, openCalls, {
+  const now = (): number => performance.now();
+  const connections = new Connections(network, bounds.traffic, now);
+  const lag = new LoopLag(defaultLoopLag, now);
+  const budgets = new Budgets(bounds, now);
+  const charging: Charging = { payersOf: (peer) => connections.payersOf(peer), now };
+  const context = {
+    ledger: options.ledger,
+    reads: options.reads,
+    health: options.health,
+    metrics,
+    budgets,
+    defaultWaitMs: bounds.defaultSubmitWaitMs,
+    maxWaitMs: bounds.maxSubmitWaitMs,
+    charging,
+    maxInFlightPerStream: bounds.maxInFlightPerStream,
+    heartbeatMs: bounds.heartbeatMs,
+  };
+  const service = 'quaestor.ledger.v1.LedgerService';
+  const server = await start(options, openCalls, {
     file: 'quaestor/ledger/v1/ledger_service.proto',
-    service: 'quaestor.ledger.v1.LedgerService',
-    handlers,
+    service,
+    handlers: ledgerHandlers({ network, log, metrics, openCalls, charging }, context),
+    interceptors: [callGate({ connections, lag, metrics, service: `/${service}/`, now })],
+    watch: (listening) => connections.watch(listening),
   });
+  lag.start();
+  return {
+    ...server,
+    useLimits(limits) {
+      connections.use(limits.traffic);
+      budgets.use(limits);
+      context.maxInFlightPerStream = limits.maxInFlightPerStream;
+    },
+    close(graceMs) {
+      lag.stop();
+      return server.close(graceMs);
+    },
+  };
 }
 
 /** Starts AdminService with health and reflection. Rejects with LISTEN_FAILED when the address can't be used. */
@@ -115,14 +157,18 @@ interface ServiceParts {
   readonly file: string;
   readonly service: string;
   readonly handlers: object;
+  readonly interceptors?: ServerInterceptor[];
+  /** Called with what listens, before the first connection. */
+  readonly watch?: (listening: TlsServer) => void;
 }
 
 async function start(
   options: ServerOptions,
   openCalls: OpenCalls,
-  { file, service, handlers }: ServiceParts,
+  { file, service, handlers, interceptors = [], watch }: ServiceParts,
 ): Promise<RunningServer> {
   const server = new Server({
+    interceptors,
     'grpc.max_receive_message_length': limits.maxClientMessageBytes,
     'grpc.max_concurrent_streams': 256,
     'grpc.keepalive_time_ms': 30_000,
@@ -146,6 +192,7 @@ async function start(
     throw error;
   }
   capConnections(server);
+  if (watch !== undefined) for (const listening of tlsServersOf(server)) watch(listening);
   return {
     port,
     reloadTls: (material) => credentials.reload(material),
@@ -157,20 +204,15 @@ async function start(
   };
 }
 
-/** The service with decoders that hand damaged requests on to the handler, which refuses them as it does others. */
+/** The service with requests that are decoded only when their sender has been charged for them. */
 function hardened(service: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => [
       name,
       {
         ...method,
-        requestDeserialize: (bytes: Buffer): unknown => {
-          try {
-            return method.requestDeserialize(bytes) as unknown;
-          } catch {
-            return malformed;
-          }
-        },
+        requestDeserialize: (bytes: Buffer): unknown =>
+          new Undecoded(bytes, (arrived) => method.requestDeserialize(arrived as Buffer) as unknown),
       },
     ]),
   );
@@ -239,12 +281,17 @@ export const connectionLimits: ConnectionCapLimits = {
   maxIdentified: 2048,
 };
 
-/** Bounds the connections of a server that has just begun to listen. grpc-js has no option for it and hands its HTTP/2
- * servers to nobody, so this reaches for them; a test notices when a later version keeps them elsewhere. */
-export function capConnections(server: Server, bounds = connectionLimits): void {
+/** What listens of a server. grpc-js hands its HTTP/2 servers to nobody, so this reaches for them; a test notices when a
+ * later version keeps them elsewhere. */
+function tlsServersOf(server: Server): readonly TlsServer[] {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<TlsServer, unknown> };
+  return [...(http2Servers?.keys() ?? [])];
+}
+
+/** Bounds the connections of a server that has just begun to listen; grpc-js has no option for it. */
+export function capConnections(server: Server, bounds = connectionLimits): void {
   const cap = new ConnectionCap(bounds);
-  for (const listening of http2Servers?.keys() ?? []) cap.watch(listening);
+  for (const listening of tlsServersOf(server)) cap.watch(listening);
 }
 
 function shutdown(server: Server, graceMs: number): Promise<void> {

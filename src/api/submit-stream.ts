@@ -1,23 +1,27 @@
 /**
  * SubmitStream: batches in, outcomes out, grouped by block. The hot path of the api: no object, promise or timer per
  * transaction. Memory is bounded by what may be in flight: while that, the checks of earlier batches, the member's
- * budget or a client that does not read are at their limit, nothing further is read from the client.
+ * budget or rate, or a client that does not read are at their limit, nothing further is read from the client, not even
+ * into gRPC's buffers.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { certificateToWire } from '../codec/wire-convert.js';
 import type { FinalizedTransaction } from '../codec/wire/quaestor/ledger/v1/FinalizedTransaction.js';
 import type { SubmitStreamRequest__Output } from '../codec/wire/quaestor/ledger/v1/SubmitStreamRequest.js';
 import type { SubmitStreamResponse } from '../codec/wire/quaestor/ledger/v1/SubmitStreamResponse.js';
+import { gateReads } from '../network/read-gate.js';
 import { limits } from '../types/index.js';
-import { decodedOrThrow, type StreamLife } from './calls.js';
+import { undecoded, type Charging, type StreamLife } from './calls.js';
 import { invalidField, reasons } from './errors.js';
 import type { FinalBlock, FinalEntries, Refusal, Submission } from './ports.js';
 import { compareSender, senderPrefix } from './sender.js';
 import { mutable } from './mutable.js';
-import { checkReady, senderRefusal, type SubmitContext } from './submit.js';
+import { checkReady, countRefusal, senderRefusal, type SubmitContext } from './submit.js';
+import { chargeStream, type Payers } from './traffic.js';
 
 type Call = ServerDuplexStream<SubmitStreamRequest__Output, SubmitStreamResponse>;
 
+const methodName = 'LedgerService/SubmitStream';
 /** Batches of one stream that may wait for their checks at a time. */
 const maxUncheckedBatches = 4;
 /** Most transactions in one message of the answer: keeps it far below gRPC's usual limit of 4 MiB. */
@@ -26,12 +30,27 @@ const maxAnswersPerMessage = 1000;
 export interface SubmitStreamContext extends SubmitContext {
   /** Most transactions of one stream that wait for an outcome. */
   readonly maxInFlightPerStream: number;
+  readonly charging: Charging;
+}
+
+/** Counts a stream in; one that is refused was shed. Throws TOO_MANY_STREAMS. */
+export function openStream(
+  { budgets, metrics }: Pick<SubmitContext, 'budgets' | 'metrics'>,
+  method: string,
+  identity: string,
+): () => void {
+  try {
+    return budgets.openStream(identity);
+  } catch (error) {
+    metrics.shed(method, 'streams', 1);
+    throw error;
+  }
 }
 
 /** Handles one SubmitStream call. */
 export function submitStream(context: SubmitStreamContext, call: Call, life: StreamLife): void {
   checkReady(context.health);
-  const closeStream = context.budgets.openStream(`member ${life.info.caller.name}`);
+  const closeStream = openStream(context, methodName, `member ${life.info.caller.name}`);
   new SubmitSession(context, call, life, closeStream).start();
 }
 
@@ -46,10 +65,14 @@ class SubmitSession {
   readonly #submissions = new Set<Submission>();
   #gathered:
     { readonly block: FinalBlock; readonly numbers: number[]; readonly indexes: number[] } | undefined;
+  readonly #payers: Payers;
+  readonly #reopen: () => void;
+  /** Runs while nothing is read because the sender is above a rate. */
+  #pace: NodeJS.Timeout | undefined;
   #inFlight = 0;
+  #inFlightBytes = 0;
   #uncheckedBatches = 0;
   #writeBlocked = false;
-  #paused = false;
   #inputEnded = false;
   #closed = false;
   #withdrawRoomRequest: (() => void) | undefined;
@@ -61,6 +84,8 @@ class SubmitSession {
     this.#closeStream = closeStream;
     this.#member = life.info.caller.name;
     this.#prefix = senderPrefix(this.#member);
+    this.#payers = context.charging.payersOf(call.getPeer());
+    this.#reopen = gateReads(call, () => this.#mayReadNow());
   }
 
   start(): void {
@@ -76,13 +101,28 @@ class SubmitSession {
     this.#call.on('data', (request: SubmitStreamRequest__Output) => {
       if (this.#closed) return;
       try {
-        this.#take(decodedOrThrow(request));
+        const arrived = undecoded(request);
+        const decoded = arrived.decode();
+        this.#charge(arrived.bytes.length, decoded.envelopes.length);
+        this.#take(decoded);
       } catch (error) {
         this.#life.end(error);
         return;
       }
-      if (!this.#mayRead()) this.#pause();
+      this.#resumeIfPossible();
     });
+  }
+
+  /** A stream that is above its rate is slowed down, so that nothing of it is lost. */
+  #charge(bytes: number, transactions: number): void {
+    const { charging, metrics } = this.#context;
+    const waitMs = chargeStream(this.#payers, bytes, transactions, charging.now());
+    if (waitMs === 0 || this.#pace !== undefined) return;
+    metrics.held();
+    this.#pace = setTimeout(() => {
+      this.#pace = undefined;
+      this.#resumeIfPossible();
+    }, waitMs);
   }
 
   #take({ envelopes, firstNumber }: SubmitStreamRequest__Output): void {
@@ -93,8 +133,10 @@ class SubmitSession {
     if (!Number.isSafeInteger(firstNumber) || !Number.isSafeInteger(firstNumber + envelopes.length)) {
       throw invalidField('first_number', 'numbers up to 2^53 - 1 are supported.');
     }
+    const bytes = envelopes.reduce((sum, envelope) => sum + envelope.length, 0);
     this.#inFlight += envelopes.length;
-    this.#context.budgets.take(this.#member, envelopes.length);
+    this.#inFlightBytes += bytes;
+    this.#context.budgets.take(this.#member, envelopes.length, bytes);
     this.#context.metrics.submissionsInFlight(envelopes.length);
 
     // Usually all are the caller's own and go on as one batch; others are refused, and cut the batch into runs.
@@ -177,13 +219,14 @@ class SubmitSession {
 
   #refused(refusals: readonly Refusal[]): void {
     if (this.#closed) return;
-    for (const { reason } of refusals) this.#context.metrics.refused(reason, 1);
+    for (const { reason } of refusals) countRefusal(this.#context.metrics, methodName, reason, 1);
     this.#write({
-      refused: refusals.map(({ number, reason, message }) => ({
+      refused: refusals.map(({ number, reason, message, retryDelayMs }) => ({
         number,
         statusCode: reasons[reason].code,
         reason,
         message,
+        retryDelayMs: retryDelayMs ?? 0,
       })),
     });
     this.#answered(refusals.length);
@@ -194,8 +237,11 @@ class SubmitSession {
   }
 
   #answered(count: number): void {
+    // Who answered does not say how large they were: a share by number, so that the sum is right in the end.
+    const bytes = Math.round((this.#inFlightBytes * count) / this.#inFlight);
     this.#inFlight -= count;
-    this.#context.budgets.give(this.#member, count);
+    this.#inFlightBytes -= bytes;
+    this.#context.budgets.give(this.#member, count, bytes);
     this.#context.metrics.submissionsInFlight(-count);
     this.#resumeIfPossible();
     this.#endIfDone();
@@ -204,32 +250,30 @@ class SubmitSession {
   #mayRead(): boolean {
     return (
       !this.#writeBlocked &&
+      this.#pace === undefined &&
       this.#uncheckedBatches < maxUncheckedBatches &&
       this.#inFlight < this.#context.maxInFlightPerStream &&
       this.#context.budgets.hasRoom(this.#member)
     );
   }
 
-  #pause(): void {
-    this.#paused = true;
-    this.#call.pause();
-    this.#resumeIfPossible();
-  }
-
   /** Called whenever something that held reading back may have changed. */
   #resumeIfPossible(): void {
-    if (!this.#paused || this.#closed) return;
-    if (this.#mayRead()) {
-      this.#paused = false;
-      this.#call.resume();
-      return;
-    }
+    if (!this.#closed) this.#reopen();
+  }
+
+  /** Whether the next message is read now; if not, it is tried again when that may have changed. */
+  #mayReadNow(): boolean {
+    if (this.#mayRead()) return true;
     // Room may be given back by another stream of the member, which calls nothing here.
-    if (this.#withdrawRoomRequest !== undefined || this.#context.budgets.hasRoom(this.#member)) return;
-    this.#withdrawRoomRequest = this.#context.budgets.whenRoom(this.#member, () => {
-      this.#withdrawRoomRequest = undefined;
-      this.#resumeIfPossible();
-    });
+    const { budgets } = this.#context;
+    if (!this.#closed && this.#withdrawRoomRequest === undefined && !budgets.hasRoom(this.#member)) {
+      this.#withdrawRoomRequest = budgets.whenRoom(this.#member, () => {
+        this.#withdrawRoomRequest = undefined;
+        this.#resumeIfPossible();
+      });
+    }
+    return false;
   }
 
   #endIfDone(): void {
@@ -242,9 +286,11 @@ class SubmitSession {
     for (const submission of this.#submissions) submission.cancel();
     this.#submissions.clear();
     this.#withdrawRoomRequest?.();
+    clearTimeout(this.#pace);
     this.#closeStream();
-    this.#context.budgets.give(this.#member, this.#inFlight);
+    this.#context.budgets.give(this.#member, this.#inFlight, this.#inFlightBytes);
     this.#context.metrics.submissionsInFlight(-this.#inFlight);
     this.#inFlight = 0;
+    this.#inFlightBytes = 0;
   }
 }

@@ -8,7 +8,15 @@ import type { Budgets } from './budget.js';
 import type { CallInfo } from './calls.js';
 import { ApiError } from './errors.js';
 import { receiptOf } from './final-block.js';
-import type { ApiMetrics, FinalBlock, HealthPort, LedgerPort, ReadPort, SubmissionSink } from './ports.js';
+import type {
+  ApiMetrics,
+  FinalBlock,
+  HealthPort,
+  LedgerPort,
+  ReadPort,
+  Refusal,
+  SubmissionSink,
+} from './ports.js';
 import { compareSender, senderPrefix } from './sender.js';
 
 export interface SubmitContext {
@@ -75,6 +83,18 @@ export function senderRefusal(
       };
 }
 
+/** Counts what the node refused; what it refused because there is too much was shed. */
+export function countRefusal(
+  metrics: ApiMetrics,
+  method: string,
+  reason: Refusal['reason'],
+  count: number,
+): void {
+  metrics.refused(reason, count);
+  if (reason === 'QUOTA_EXCEEDED') metrics.shed(method, 'member_share', count);
+  else if (reason === 'OVERLOADED') metrics.shed(method, 'pool', count);
+}
+
 /** Throws NOT_READY while this node can't do its part, so that clients go to another one. */
 export function checkReady(health: HealthPort): void {
   const { ready, reasons } = health.ready();
@@ -102,17 +122,20 @@ export async function submit(
   checkReady(context.health);
   if (!context.budgets.hasRoom(member)) {
     context.metrics.refused('QUOTA_EXCEEDED', 1);
+    context.metrics.shed('LedgerService/Submit', 'in_flight', 1);
     throw new ApiError(
       'QUOTA_EXCEEDED',
       `Member "${member}" has as many transactions waiting on this node as it may; wait for some to become final.`,
+      {},
+      context.budgets.retryDelayMs(member),
     );
   }
-  context.budgets.take(member, 1);
+  context.budgets.take(member, 1, bytes.length);
   context.metrics.submissionsInFlight(1);
   try {
     return await finality(context, bytes, member, info);
   } finally {
-    context.budgets.give(member, 1);
+    context.budgets.give(member, 1, bytes.length);
     context.metrics.submissionsInFlight(-1);
   }
 }
@@ -132,8 +155,9 @@ function finality(
       },
       refused([refusal]) {
         invariant(refusal !== undefined, 'a refused submission has a refusal');
-        context.metrics.refused(refusal.reason, 1);
-        settle(() => reject(new ApiError(refusal.reason, refusal.message)));
+        countRefusal(context.metrics, 'LedgerService/Submit', refusal.reason, 1);
+        const { reason, message, retryDelayMs } = refusal;
+        settle(() => reject(new ApiError(reason, message, {}, retryDelayMs)));
       },
     };
     const submission = context.ledger.submit([bytes], 0, { member }, sink);

@@ -8,24 +8,27 @@ import type { SubscribeResponse } from '../codec/wire/quaestor/ledger/v1/Subscri
 import { asHeight, type Height } from '../types/index.js';
 import type { Budgets } from './budget.js';
 import type { CallInfo } from './calls.js';
-import type { ReadPort } from './ports.js';
+import type { ApiMetrics, ReadPort } from './ports.js';
 import { blockNotRetained, checkBlockRetained, heightField, readBlock } from './reads.js';
+import { openStream } from './submit-stream.js';
 
 export interface SubscribeContext {
   readonly reads: ReadPort;
   readonly budgets: Budgets;
+  readonly metrics: ApiMetrics;
   /** Pause on an idle chain after which a heartbeat is sent. */
   readonly heartbeatMs: number;
 }
 
 /** Handles one Subscribe call; resolves when the client is gone. */
 export async function subscribe(
-  { reads, budgets, heartbeatMs }: SubscribeContext,
+  { reads, budgets, metrics, heartbeatMs }: SubscribeContext,
   request: SubscribeRequest__Output,
   call: ServerWritableStream<SubscribeRequest__Output, SubscribeResponse>,
   { caller, signal }: CallInfo,
 ): Promise<void> {
-  const closeStream = budgets.openStream(`${caller.role} ${caller.name}`);
+  const identity = `${caller.role} ${caller.name}`;
+  const closeStream = openStream({ budgets, metrics }, 'LedgerService/Subscribe', identity);
   const commits = new CommitSignal(reads);
   try {
     let next: Height =

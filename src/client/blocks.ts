@@ -7,7 +7,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import type { SubscribeResponse__Output } from '../codec/wire/quaestor/ledger/v1/SubscribeResponse.js';
 import { asHeight, type Height } from '../types/index.js';
 import { followHeader, type CertifiedHeader } from '../verify/index.js';
-import { callFailure, isUnavailable, type Endpoint } from './endpoint.js';
+import { isUnavailable, type Endpoint } from './endpoint.js';
 import { RequestError, VerificationError } from './errors.js';
 import type { EndpointPool } from './pool.js';
 import { checkedBlock, type Block } from './reads.js';
@@ -113,7 +113,7 @@ function judge(endpoint: Endpoint, error: unknown): void {
     return;
   }
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') throw error;
-  const failure = callFailure(error as ServiceError);
+  const failure = endpoint.noteFailure(error as ServiceError);
   const retry = failure.reason === undefined ? undefined : reasons[failure.reason].retry;
   if (retry === 'never' || (retry === undefined && !isUnavailable(failure))) {
     throw new RequestError(failure.reason ?? 'MALFORMED_REQUEST', failure.message, {

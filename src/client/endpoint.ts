@@ -19,7 +19,7 @@ import { limits } from '../types/index.js';
 import type { VerificationError } from './errors.js';
 import { loadProtocol } from './protocol.js';
 import { errorDomain, isReason, type Reason } from './reasons.js';
-import { decodeErrorInfo, statusDetailsKey } from './rpc-status.js';
+import { decodeErrorInfo, decodeRetryDelayMs, statusDetailsKey } from './rpc-status.js';
 import { channelCredentials, serverName, type ClientTls } from './tls.js';
 
 /** Where a validator is reached. */
@@ -37,6 +37,8 @@ export interface CallFailure {
   /** Absent when the answer did not come from the node itself (connection lost, deadline passed). */
   readonly reason: Reason | undefined;
   readonly details: Readonly<Record<string, string>>;
+  /** When the validator, which has too much to do, says to try again; undefined when it says nothing. */
+  readonly retryDelayMs: number | undefined;
   readonly error: ServiceError;
 }
 
@@ -111,6 +113,12 @@ export class Endpoint {
     this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + backoffMs * (0.5 + Math.random() / 2));
   }
 
+  /** Notes that it asked to be left alone for a while: it is, and a random part longer, so that its clients do not come
+   * back all at once. */
+  shed(nowMs: number, retryDelayMs: number): void {
+    this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + withJitter(retryDelayMs));
+  }
+
   /** Notes that it sent something false: it is not asked again for minutes. */
   lied(error: VerificationError, nowMs: number): void {
     this.#lie = error;
@@ -147,11 +155,18 @@ export class Endpoint {
         (error, response) => {
           signal.removeEventListener('abort', aborted);
           if (error === null && response !== undefined) resolve({ response });
-          else if (error !== null) resolve({ failure: callFailure(error) });
+          else if (error !== null) resolve({ failure: this.noteFailure(error) });
         },
       );
       signal.addEventListener('abort', aborted, { once: true });
     });
+  }
+
+  /** What the error of a call says; its hint when to come back is kept to. */
+  noteFailure(error: ServiceError): CallFailure {
+    const failure = callFailure(error);
+    if (failure.retryDelayMs !== undefined) this.shed(Date.now(), failure.retryDelayMs);
+    return failure;
   }
 
   submitStream(): ClientDuplexStream<SubmitStreamRequest, SubmitStreamResponse__Output> {
@@ -174,16 +189,23 @@ export class Endpoint {
   }
 }
 
+/** A pause that is asked for, longer by a random part of up to a half. */
+export function withJitter(delayMs: number): number {
+  return delayMs * (1 + Math.random() / 2);
+}
+
 /** What a gRPC error says. */
 export function callFailure(error: ServiceError): CallFailure {
   const [details] = (error.metadata as Metadata | undefined)?.get(statusDetailsKey) ?? [];
-  const info = details === undefined || typeof details === 'string' ? undefined : decodeErrorInfo(details);
+  const bytes = typeof details === 'string' ? undefined : details;
+  const info = bytes === undefined ? undefined : decodeErrorInfo(bytes);
   const known = info?.domain === errorDomain && isReason(info.reason) ? info : undefined;
   return {
     statusCode: error.code,
     message: error.details === '' ? error.message : error.details,
     reason: known === undefined ? undefined : (known.reason as Reason),
     details: known?.metadata ?? {},
+    retryDelayMs: known === undefined || bytes === undefined ? undefined : decodeRetryDelayMs(bytes),
     error,
   };
 }
@@ -195,6 +217,13 @@ const unavailableCodes: ReadonlySet<number> = new Set([
   status.CANCELLED,
   status.DEADLINE_EXCEEDED,
 ]);
+
+const exhausted: number = status.RESOURCE_EXHAUSTED;
+
+/** Whether the validator has too much to do: another one may have less, and this one later. */
+export function isShed({ statusCode, reason }: CallFailure): boolean {
+  return reason !== undefined && statusCode === exhausted;
+}
 
 /** Whether the call got no answer to the request itself, so that another validator may give one. */
 export function isUnavailable({ statusCode }: CallFailure): boolean {

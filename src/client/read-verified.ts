@@ -1,5 +1,5 @@
 import { attemptUntil, type AttemptLimits } from './attempts.js';
-import { isUnavailable, type UnaryMethod } from './endpoint.js';
+import { isShed, isUnavailable, type UnaryMethod } from './endpoint.js';
 import { RequestError, UnavailableError, VerificationError } from './errors.js';
 import { judgeFollowing } from './follow-validators.js';
 import type { EndpointPool } from './pool.js';
@@ -31,7 +31,7 @@ export async function readVerified<Request, Response, T>(
       const { reason, message, statusCode, details } = answer.failure;
       const elsewhere =
         reason === undefined ? isUnavailable(answer.failure) : retriesElsewhere.has(reasons[reason].retry);
-      if (elsewhere) return 'failed';
+      if (elsewhere || isShed(answer.failure)) return 'failed';
       throw new RequestError(reason ?? 'MALFORMED_REQUEST', message, {
         statusCode,
         details,

@@ -196,6 +196,23 @@ const failures = {
     retry: 'never',
     meaning: 'An operator asked a node to hand over that is not the primary.',
   },
+  RATE_LIMITED: {
+    code: status.RESOURCE_EXHAUSTED,
+    retry: 'later',
+    meaning:
+      'The identity, or this connection of it, sends more in a second than it may. Nothing was done; the retry hint says when to try again.',
+  },
+  TOO_MANY_CALLS: {
+    code: status.RESOURCE_EXHAUSTED,
+    retry: 'later',
+    meaning: 'The identity, or this connection of it, has as many calls open as it may. Nothing was done.',
+  },
+  BUSY: {
+    code: status.RESOURCE_EXHAUSTED,
+    retry: 'later',
+    meaning:
+      'The node has more to do than it can: it takes care of consensus first. Nothing was done; the retry hint says when to try again.',
+  },
   TOO_MANY_STREAMS: {
     code: status.RESOURCE_EXHAUSTED,
     retry: 'later',

@@ -11,7 +11,7 @@ import type { FinalizedBatch__Output } from '../codec/wire/quaestor/ledger/v1/Fi
 import type { SubmitStreamRequest } from '../codec/wire/quaestor/ledger/v1/SubmitStreamRequest.js';
 import type { SubmitStreamResponse__Output } from '../codec/wire/quaestor/ledger/v1/SubmitStreamResponse.js';
 import { limits } from '../types/index.js';
-import { callFailure, type Endpoint } from './endpoint.js';
+import { withJitter, type Endpoint } from './endpoint.js';
 import { NoQuorumError, OutcomeUnknownError, RequestError, VerificationError } from './errors.js';
 import { Gate } from './gate.js';
 import { isQuorumMissing } from './missing-quorum.js';
@@ -43,7 +43,10 @@ export interface SubmitManyContext {
 type Stream = ClientDuplexStream<SubmitStreamRequest, SubmitStreamResponse__Output>;
 
 const maxBatchBytes = limits.maxClientMessageBytes / 2;
+/** Pause before something is sent again that the validator had no room for, if it does not say how long; and the longest
+ * that is kept to. */
 const retryLaterMs = 100;
+const maxRetryLaterMs = 10_000;
 
 /** One call of `submitMany`. */
 export class SubmitManySession {
@@ -312,7 +315,7 @@ export class SubmitManySession {
 
   /** Failures that no other validator would answer otherwise end it all. */
   #fatal(endpoint: Endpoint, error: ServiceError): void {
-    const failure = callFailure(error);
+    const failure = endpoint.noteFailure(error);
     if (failure.reason === undefined || reasons[failure.reason].retry !== 'never') return;
     const { reason, message, statusCode, details } = failure;
     this.#fail(new RequestError(reason, message, { statusCode, details, validator: endpoint.address }));
@@ -337,11 +340,13 @@ export class SubmitManySession {
   #take(endpoint: Endpoint, response: SubmitStreamResponse__Output): void {
     for (const batch of response.finalized) this.#takeFinal(endpoint, batch);
     const again: Pending[] = [];
-    for (const { number, reason, message } of response.refused) {
+    let pauseMs = 0;
+    for (const { number, reason, message, retryDelayMs } of response.refused) {
       const pending = this.#pending.get(number);
       if (pending === undefined) continue;
       if (!isFinalRefusal(reason)) {
         again.push(pending);
+        pauseMs = Math.max(pauseMs, retryDelayMs);
         continue;
       }
       if (this.#context.refusalsNeeded > 1) {
@@ -352,15 +357,16 @@ export class SubmitManySession {
       const validator = endpoint.address;
       this.#settle(number, { kind: 'refused', position: number, txId, reason, message, validator });
     }
-    if (again.length > 0) void this.#sendLater(again);
+    if (again.length > 0) void this.#sendLater(again, pauseMs === 0 ? retryLaterMs : pauseMs);
     this.#outcomeOrEnd.signal();
     this.#room.signal();
   }
 
   /** Submits again, after a pause, what the validator had no room for. */
-  async #sendLater(again: readonly Pending[]): Promise<void> {
+  async #sendLater(again: readonly Pending[], pauseMs: number): Promise<void> {
     const flush = this.#flush;
-    await delay(retryLaterMs, undefined, { signal: this.#signal }).catch(() => undefined);
+    const waitMs = withJitter(Math.min(pauseMs, maxRetryLaterMs));
+    await delay(waitMs, undefined, { signal: this.#signal }).catch(() => undefined);
     // On another stream everything that is pending was sent anyway.
     if (flush === undefined || this.#flush !== flush) return;
     this.#unsent.push(...again.filter(({ position }) => this.#pending.has(position)));

@@ -11,6 +11,22 @@ const MiB = 1024 * KiB;
 const second = 1000;
 const minute = 60 * second;
 
+/** What an identity, or one connection of it, may send; see TrafficLimits of src/api. */
+const traffic = (defaults: {
+  readonly requestsPerSecond: number;
+  readonly transactionsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly maxOpenCalls: number;
+}) =>
+  field
+    .mapping({
+      requestsPerSecond: field.integer(1, 1_000_000).default(defaults.requestsPerSecond),
+      transactionsPerSecond: field.integer(1, 1_000_000).default(defaults.transactionsPerSecond),
+      bytesPerSecond: field.size(64 * KiB, 16 * 1024 * MiB).default(defaults.bytesPerSecond),
+      maxOpenCalls: field.integer(1, 100_000).default(defaults.maxOpenCalls),
+    })
+    .prefault({});
+
 /**
  * The configuration file of a node. Every field that can have a sound default has one; configs/validator.yaml explains
  * each, and a test holds the two together.
@@ -83,11 +99,28 @@ export const nodeSchema = field.mapping({
   api: field
     .mapping({
       maxInFlightPerMember: field.integer(1, 1_000_000).default(20_000),
+      maxInFlightBytesPerMember: field.size(MiB, 16 * 1024 * MiB).default(32 * MiB),
       maxInFlightPerStream: field.integer(1, 1_000_000).default(10_000),
       maxStreamsPerClient: field.integer(1, 100_000).default(32),
       defaultDeadline: field.duration(100, 60 * minute).default(30 * second),
       maxDeadline: field.duration(100, 60 * minute).default(2 * minute),
       reflection: field.truth().default(true),
+      limits: field
+        .mapping({
+          perMember: traffic({
+            requestsPerSecond: 5_000,
+            transactionsPerSecond: 20_000,
+            bytesPerSecond: 32 * MiB,
+            maxOpenCalls: 2_048,
+          }),
+          perConnection: traffic({
+            requestsPerSecond: 2_500,
+            transactionsPerSecond: 20_000,
+            bytesPerSecond: 16 * MiB,
+            maxOpenCalls: 256,
+          }),
+        })
+        .prefault({}),
     })
     .prefault({}),
   sync: field

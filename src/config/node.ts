@@ -23,6 +23,8 @@ export interface TlsFiles {
 }
 
 /** How one node runs. Paths are absolute, durations in milliseconds, sizes in bytes. */
+type TrafficFile = NodeFile['api']['limits']['perMember'];
+
 export interface NodeConfig {
   /** Absolute path of the file that it came from. */
   readonly file: string;
@@ -82,11 +84,14 @@ export interface NodeConfig {
   };
   readonly api: {
     readonly maxInFlightPerMember: number;
+    readonly maxInFlightBytesPerMember: number;
     readonly maxInFlightPerStream: number;
     readonly maxStreamsPerClient: number;
     readonly defaultDeadlineMs: number;
     readonly maxDeadlineMs: number;
     readonly reflection: boolean;
+    /** As TrafficLimits of src/api. */
+    readonly limits: { readonly perMember: TrafficFile; readonly perConnection: TrafficFile };
   };
   readonly sync: {
     readonly maxBlocksPerRequest: number;
@@ -338,11 +343,13 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
     },
     api: {
       maxInFlightPerMember: file.api.maxInFlightPerMember,
+      maxInFlightBytesPerMember: file.api.maxInFlightBytesPerMember,
       maxInFlightPerStream: file.api.maxInFlightPerStream,
       maxStreamsPerClient: file.api.maxStreamsPerClient,
       defaultDeadlineMs: file.api.defaultDeadline,
       maxDeadlineMs: file.api.maxDeadline,
       reflection: file.api.reflection,
+      limits: file.api.limits,
     },
     sync: {
       maxBlocksPerRequest: file.sync.maxBlocksPerRequest,

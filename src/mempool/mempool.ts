@@ -22,6 +22,7 @@ import {
   type AdmitRefusal,
   type AdmitRefusalCode,
   type BatchLimits,
+  type BoundRefusal,
   type CommittedBlock,
   type MempoolOptions,
   type MempoolStats,
@@ -84,6 +85,18 @@ export class Mempool {
     if (context.source === 'client') this.#answerFor(entry);
     this.#admitted++;
     return ok(undefined);
+  }
+
+  /** Why so much more of a member would be refused now: asked before anything is spent on checking it. */
+  refuseEarly(member: string, transactions: number, bytes: number): BoundRefusal | undefined {
+    const refusal = this.#boundRefusal(member, bytes, transactions);
+    if (refusal !== undefined) this.#refused.set(refusal.code, (this.#refused.get(refusal.code) ?? 0) + 1);
+    return refusal;
+  }
+
+  /** Transactions of a member in the pool, and among how many members the room is shared. */
+  shareOf(member: string): { readonly transactions: number; readonly members: number } {
+    return { transactions: this.#members.find(member)?.count ?? 0, members: this.#members.size };
   }
 
   /**
@@ -305,19 +318,16 @@ export class Mempool {
     return undefined;
   }
 
-  #boundRefusal(member: string, bytes: number): AdmitRefusal | undefined {
+  #boundRefusal(member: string, bytes: number, transactions = 1): BoundRefusal | undefined {
     const { maxTransactions, maxBytes, maxMemberTransactions, maxMemberBytes } = this.#options;
-    const queue = this.#members.queueOf(member);
-    const count = queue.count + 1;
-    const memberBytes = queue.bytes + bytes;
-    let refusal: AdmitRefusal | undefined;
-    if (count > maxMemberTransactions || memberBytes > maxMemberBytes) {
-      refusal = { code: 'QUOTA_EXCEEDED' };
-    } else if (count > maxTransactions - this.#count || memberBytes > maxBytes - this.#bytes) {
-      refusal = { code: 'POOL_FULL' };
+    const queue = this.#members.find(member);
+    const count = (queue?.count ?? 0) + transactions;
+    const memberBytes = (queue?.bytes ?? 0) + bytes;
+    if (count > maxMemberTransactions || memberBytes > maxMemberBytes) return { code: 'QUOTA_EXCEEDED' };
+    if (count > maxTransactions - this.#count || memberBytes > maxBytes - this.#bytes) {
+      return { code: 'POOL_FULL' };
     }
-    if (refusal !== undefined) this.#members.dropIfEmpty(queue);
-    return refusal;
+    return undefined;
   }
 
   /** Makes an entry that is neither pending nor counted yet: it stays as long as a block in flight holds it. */

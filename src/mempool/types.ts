@@ -57,6 +57,9 @@ export type AdmitRefusal =
   /** The pool has no room for it. */
   | { readonly code: 'POOL_FULL' };
 
+/** The refusals that say that there is too much. */
+export type BoundRefusal = Extract<AdmitRefusal, { readonly code: 'QUOTA_EXCEEDED' | 'POOL_FULL' }>;
+
 export type AdmitRefusalCode = AdmitRefusal['code'];
 
 /** All refusal codes, for metrics. */

@@ -71,6 +71,7 @@ export class Intake {
     const { chainId, mempool, window } = this.#options;
     const outcomes = new Array<Admission>(envelopes.length);
     const unverified: { readonly index: number; readonly unverified: UnverifiedTransaction }[] = [];
+    const asked = new Map<string, { transactions: number; bytes: number }>();
     for (const [index, envelope] of envelopes.entries()) {
       const decoded = decodeTransaction(envelope, chainId);
       if (!decoded.ok) {
@@ -90,7 +91,20 @@ export class Intake {
       } else if (known !== undefined) {
         // Its signatures were checked before; the pool is told, since a client now relies on this node for it.
         outcomes[index] = this.#admitOne(known, source, 'OK', index, onPending);
-      } else unverified.push({ index, unverified: decoded.value });
+      } else {
+        // Nothing is spent on signatures of what the pool has no room for.
+        const ahead = asked.get(payload.sender) ?? { transactions: 0, bytes: 0 };
+        const transactions = ahead.transactions + 1;
+        const bytes = ahead.bytes + envelope.length;
+        const refusal = mempool.refuseEarly(payload.sender, transactions, bytes);
+        if (refusal === undefined) {
+          asked.set(payload.sender, { transactions, bytes });
+          unverified.push({ index, unverified: decoded.value });
+        } else {
+          const { validUntilHeight } = payload;
+          outcomes[index] = { kind: 'refused', refusal, txId, validUntilHeight, index };
+        }
+      }
     }
     if (unverified.length > 0) await this.#admitUnverified(unverified, source, outcomes, onPending);
     return outcomes;

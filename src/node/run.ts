@@ -26,6 +26,8 @@ class Node implements RunningValidator {
   #current: RunningValidator | undefined;
   #restarting: Promise<void> | undefined;
   #retryAtMs = 0;
+  /** Read from the configuration since the start. */
+  #limits: ValidatorOptions['config']['api'] | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -41,7 +43,8 @@ class Node implements RunningValidator {
   }
 
   async start(snapshot?: ValidatorOptions['snapshot']): Promise<void> {
-    const { config, log, version, recentLines } = this.#options;
+    const { log, version, recentLines } = this.#options;
+    const config = { ...this.#options.config, api: this.#limits ?? this.#options.config.api };
     await settleFolders(config.dataDir);
     const task = {
       genesisFile: config.network.genesisFile,
@@ -67,6 +70,11 @@ class Node implements RunningValidator {
   async reloadCertificates(): Promise<void> {
     await this.#restarting;
     await this.#running.reloadCertificates();
+  }
+
+  useLimits(config: ValidatorOptions['config']): void {
+    this.#limits = config.api;
+    this.#current?.useLimits(config);
   }
 
   async stop(): Promise<void> {

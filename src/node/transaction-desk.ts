@@ -3,12 +3,21 @@ import { finalBlock } from '../api/final-block.js';
 import type { RefusalReason } from '../client/reasons.js';
 import type { CheckedTransaction } from '../ledger/index.js';
 import type { Mempool } from '../mempool/index.js';
-import { invariant } from '../types/index.js';
+import { FlowRate, invariant } from '../types/index.js';
 import type { Height, TxId } from '../types/index.js';
 import type { DriverObserver } from './driver-options.js';
+import { FairDoor } from './fair-door.js';
 import type { Admission, Intake } from './intake.js';
 import type { DriverPorts } from './ports.js';
 import { Submissions, type FinalizedBlock, type Waiter } from './submissions.js';
+
+/** Some 0.1 s of checks of one thread: what is inside is not in fair turns any more, and waits behind nothing else. */
+const maxChecking = 1024;
+/** Of four validators, three send what is relayed. */
+const relayWeight = 3;
+/** A member comes back when this share of what it has in the pool may have become final. */
+const freedShare = 1 / 8;
+const retryDelayMs = { min: 50, max: 10_000 };
 
 /** Bounds of one relay message. */
 const relayBatch = { maxTransactions: 1000, maxBytes: 512 * 1024 };
@@ -32,10 +41,18 @@ export interface TransactionDeskOptions {
 export class TransactionDesk implements LedgerPort {
   readonly #options: TransactionDeskOptions;
   readonly #submissions = new Submissions();
+  readonly #door = new FairDoor({ maxInside: maxChecking, relayWeight });
+  readonly #commits: FlowRate;
   #relayScheduled = false;
 
   constructor(options: TransactionDeskOptions) {
     this.#options = options;
+    this.#commits = new FlowRate(options.ports.clock.monotonicMs());
+  }
+
+  /** Batches that wait for their turn to be checked. */
+  get waitingBatches(): number {
+    return this.#door.waiting;
   }
 
   /** Number of transactions that clients of this node wait for. */
@@ -46,12 +63,12 @@ export class TransactionDesk implements LedgerPort {
   submit(
     envelopes: readonly Uint8Array[],
     firstNumber: number,
-    _source: { readonly member: string },
+    { member }: { readonly member: string },
     sink: SubmissionSink,
   ): Submission {
     const sinceMs = this.#options.ports.clock.monotonicMs();
     const waiter: Waiter = { sink, sinceMs, cancelled: false, pending: new Set() };
-    const checked = this.#take(envelopes, firstNumber, waiter).catch(this.#options.failed);
+    const checked = this.#take(envelopes, firstNumber, member, waiter).catch(this.#options.failed);
     return {
       checked,
       cancel: () => this.#submissions.cancel(waiter),
@@ -62,7 +79,10 @@ export class TransactionDesk implements LedgerPort {
   async receive(envelopes: readonly Uint8Array[]): Promise<void> {
     const { intake, failed } = this.#options;
     try {
-      this.#count(await intake.admit(envelopes, 'peer'), 'peer');
+      const admissions = await this.#door.pass(undefined, envelopes.length, () =>
+        intake.admit(envelopes, 'peer'),
+      );
+      this.#count(admissions, 'peer');
     } catch (error) {
       failed(error);
     }
@@ -100,6 +120,7 @@ export class TransactionDesk implements LedgerPort {
   finalize(block: FinalizedBlock): void {
     const { ports, observer } = this.#options;
     const nowMs = ports.clock.monotonicMs();
+    this.#commits.add(block.txIds.length, nowMs);
     this.#submissions.finalize(block, (sinceMs) => observer.answered?.(nowMs - sinceMs));
   }
 
@@ -108,10 +129,19 @@ export class TransactionDesk implements LedgerPort {
     for (const { txId } of transactions) this.#submissions.refuse(txId, 'EXPIRED', messageOf('EXPIRED'));
   }
 
-  async #take(envelopes: readonly Uint8Array[], firstNumber: number, waiter: Waiter): Promise<void> {
-    const admissions = await this.#options.intake.admit(envelopes, 'client', (txId, index) =>
-      this.#submissions.attach(txId, waiter, firstNumber + index),
-    );
+  async #take(
+    envelopes: readonly Uint8Array[],
+    firstNumber: number,
+    member: string,
+    waiter: Waiter,
+  ): Promise<void> {
+    const admissions = await this.#door.pass(member, envelopes.length, async () => {
+      // Nobody waits for it any more, and nothing was done for it yet.
+      if (waiter.cancelled) return [];
+      return this.#options.intake.admit(envelopes, 'client', (txId, index) =>
+        this.#submissions.attach(txId, waiter, firstNumber + index),
+      );
+    });
     this.#count(admissions, 'client');
     const refusals: Refusal[] = [];
     const settled: Settled[] = [];
@@ -127,6 +157,8 @@ export class TransactionDesk implements LedgerPort {
       const { code } = admission.refusal;
       // What can't be executed any more may have been, long ago: then its receipt is the answer.
       if (code === 'KEY_USED' || code === 'EXPIRED') settled.push({ txId, validUntilHeight, number, code });
+      else if (code === 'QUOTA_EXCEEDED' || code === 'POOL_FULL')
+        refusals.push({ ...refusal(number, reasonOf(code)), retryDelayMs: this.#retryDelayMs(member) });
       else refusals.push(refusal(number, reasonOf(code)));
     }
     if (settled.length > 0) refusals.push(...(await this.#answerFromStore(settled, waiter)));
@@ -168,6 +200,15 @@ export class TransactionDesk implements LedgerPort {
       waiter.sink.finalized(finalBlock({ ...block, certificate: block.certificate }), entries);
     }
     return refusals;
+  }
+
+  /** When a member whose share of the pool is used up may hope for room: by its part of what becomes final lately. */
+  #retryDelayMs(member: string): number {
+    const { mempool, ports } = this.#options;
+    const { transactions, members } = mempool.shareOf(member);
+    const perSecond = this.#commits.perSecond(ports.clock.monotonicMs()) / Math.max(1, members);
+    const delayMs = (Math.max(1, transactions * freedShare) * 1000) / perSecond;
+    return Math.round(Math.min(retryDelayMs.max, Math.max(retryDelayMs.min, delayMs)));
   }
 
   #count(admissions: readonly Admission[], source: 'client' | 'peer'): void {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { ChangeableLimits } from '../api/index.js';
 import type { GenesisSummary } from './genesis-summary.js';
 import { formatAddress, type NodeConfig, type TlsFiles } from '../config/index.js';
 import type { Signer } from '../crypto/index.js';
@@ -84,6 +85,17 @@ export async function readTls(files: TlsFiles): Promise<TlsMaterial> {
     [files.ca, files.cert, files.key].map((file) => readFile(file, 'utf8')),
   );
   return { caPem: caPem ?? '', certificatePem: certificatePem ?? '', privateKeyPem: privateKeyPem ?? '' };
+}
+
+/** The limits of the clients' service that can be changed while a node runs. */
+export function clientLimitsOf({ api }: NodeConfig): ChangeableLimits {
+  return {
+    maxInFlightPerMember: api.maxInFlightPerMember,
+    maxInFlightBytesPerMember: api.maxInFlightBytesPerMember,
+    maxInFlightPerStream: api.maxInFlightPerStream,
+    maxStreamsPerIdentity: api.maxStreamsPerClient,
+    traffic: api.limits,
+  };
 }
 
 /** How a replica runs, by the configuration of its node. */

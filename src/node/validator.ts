@@ -31,7 +31,7 @@ import { NodeReads } from './reads.js';
 import { createReplicaOn, type Replica } from './replica.js';
 import { serveBlocks, serveSetChanges, serveState } from './serve-peers.js';
 import { fetchSnapshot, nothing, storedSets, withSnapshotNetwork } from './snapshot.js';
-import { addressesOf, checkId, checkKeys, settingsOf } from './validator-settings.js';
+import { addressesOf, checkId, checkKeys, clientLimitsOf, settingsOf } from './validator-settings.js';
 
 export interface ValidatorOptions {
   readonly config: NodeConfig;
@@ -66,6 +66,8 @@ export interface RunningValidator {
   readonly failed: Promise<string>;
   /** Uses the certificate files as they are now, for new connections. Throws a QuaestorError when they can't be used. */
   reloadCertificates(): Promise<void>;
+  /** Uses the limits of clients of this configuration from now on; nothing else of it. */
+  useLimits(config: NodeConfig): void;
   /** Finishes what is being written, closes everything. Idempotent. */
   stop(): Promise<void>;
 }
@@ -356,9 +358,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     ledger: driver.desk,
     reads: reads.current,
     limits: {
-      maxInFlightPerMember: config.api.maxInFlightPerMember,
-      maxInFlightPerStream: config.api.maxInFlightPerStream,
-      maxStreamsPerIdentity: config.api.maxStreamsPerClient,
+      ...clientLimitsOf(config),
       defaultSubmitWaitMs: config.api.defaultDeadlineMs,
       maxSubmitWaitMs: config.api.maxDeadlineMs,
     },
@@ -395,6 +395,10 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       certificates.use('peer', newPeerTls.expiryMs);
       certificates.use('client', newClientTls.expiryMs);
       log.info({ code: 'CERTIFICATE_RELOADED' }, 'New certificates are used for new connections.');
+    },
+    useLimits(changed) {
+      ledgerServer.useLimits(clientLimitsOf(changed));
+      log.info({ code: 'LIMITS_CHANGED' }, 'The limits of clients are those of the configuration file now.');
     },
     async stop() {
       await admin.drained.begin();

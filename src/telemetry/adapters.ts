@@ -60,11 +60,26 @@ export function peerMetrics(metrics: Metrics, ids: readonly string[]) {
   };
 }
 
+/** See ShedCause of src/api. */
+type ShedCause =
+  | 'requests'
+  | 'bytes'
+  | 'transactions'
+  | 'calls'
+  | 'streams'
+  | 'in_flight'
+  | 'member_share'
+  | 'pool'
+  | 'load';
+
 /** Counts of the services, in the shape that src/api takes. */
 export function apiMetrics(metrics: Metrics) {
   const { grpc } = metrics;
   // Those that say "too much" are there from the start, so that a rate over them sees the first one.
   for (const reason of ['OVERLOADED', 'QUOTA_EXCEEDED']) grpc.refused.with({ reason });
+  for (const cause of ['requests', 'bytes', 'transactions', 'calls', 'in_flight', 'load'] as const) {
+    grpc.shed.with({ method: 'LedgerService/Submit', cause });
+  }
   return {
     callEnded(method: string, code: string, durationMs: number): void {
       grpc.requests.with({ method, code }).inc();
@@ -78,6 +93,12 @@ export function apiMetrics(metrics: Metrics) {
     },
     refused(reason: string, count: number): void {
       grpc.refused.with({ reason }).inc(count);
+    },
+    shed(method: string, cause: ShedCause, count: number): void {
+      grpc.shed.with({ method, cause }).inc(count);
+    },
+    held(): void {
+      grpc.held.inc();
     },
   };
 }

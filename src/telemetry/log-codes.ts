@@ -156,6 +156,11 @@ export const logCodes = {
     level: 'error',
     meaning: 'New certificate files cannot be used; the old ones stay in use.',
   },
+  LIMITS_CHANGED: { level: 'info', meaning: 'The limits of clients were read again from the configuration.' },
+  CONFIG_REJECTED: {
+    level: 'error',
+    meaning: 'The configuration file cannot be used as it is now; the limits of clients stay as they were.',
+  },
   CERTIFICATE_EXPIRES_SOON: { level: 'warn', meaning: 'A certificate expires soon; replace its files.' },
   SIGNER_READY: { level: 'info', meaning: 'The key can be used: its signer or token answers.' },
   SIGNER_NOT_READY: {

@@ -5,6 +5,7 @@
 export * from './brands.js';
 export * from './bytes.js';
 export * from './errors.js';
+export * from './flow-rate.js';
 export * from './limits.js';
 export * from './quorum.js';
 export * from './result.js';

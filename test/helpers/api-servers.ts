@@ -1,7 +1,7 @@
 /** Real servers of the api on loopback with mTLS, on fake nodes; and certificates for everybody. */
 import { credentials, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import type { CallOptions } from '@grpc/grpc-js';
-import { startLedgerServer, type LedgerServerLimits, type RunningServer } from '../../src/api/index.js';
+import { startLedgerServer, type LedgerServerLimits, type RunningLedgerServer } from '../../src/api/index.js';
 import type { ApiMetrics, RefusalReason } from '../../src/api/index.js';
 import { buildTransaction, signTransaction, type SignedTransaction } from '../../src/client/index.js';
 import { loadProtocol } from '../../src/client/protocol.js';
@@ -59,6 +59,9 @@ export class TestPki {
 export class CountingMetrics implements ApiMetrics {
   readonly calls: { method: string; code: string }[] = [];
   readonly refusals = new Map<RefusalReason, number>();
+  /** "method cause" */
+  readonly sheds = new Map<string, number>();
+  helds = 0;
   open = 0;
   inFlight = 0;
   maxInFlight = 0;
@@ -74,6 +77,13 @@ export class CountingMetrics implements ApiMetrics {
     this.inFlight += change;
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight);
   }
+  shed(method: string, cause: string, count: number): void {
+    const name = `${method.replace('LedgerService/', '')} ${cause}`;
+    this.sheds.set(name, (this.sheds.get(name) ?? 0) + count);
+  }
+  held(): void {
+    this.helds++;
+  }
   refused(reason: RefusalReason, count: number): void {
     this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + count);
   }
@@ -88,7 +98,7 @@ export interface LogLine {
 export interface TestServer {
   readonly node: FakeNode;
   readonly address: string;
-  readonly server: RunningServer;
+  readonly server: RunningLedgerServer;
   readonly metrics: CountingMetrics;
   readonly log: readonly LogLine[];
 }

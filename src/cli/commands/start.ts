@@ -18,7 +18,7 @@ export function startCommand(): Command {
   const command = new Command('start')
     .description(
       'Runs one validator or observer until SIGTERM or Ctrl-C, which stop it cleanly. New certificate files are used within seconds, ' +
-        'or at once after SIGHUP. Logs go to standard output.',
+        'or at once after SIGHUP, which also reads the limits of clients (api.limits) again. Logs go to standard output.',
     )
     .requiredOption('-c, --config <file>', 'configuration (configs/validator.yaml explains every field)');
   return define<StartOptions>(
@@ -81,8 +81,12 @@ async function runUntilStopped(
   defect: Promise<string>,
 ): Promise<void> {
   const reload = (): void => void reloadCertificates(validator, log);
+  const reloadAll = (): void => {
+    reload();
+    void reloadLimits(validator, config.file, log);
+  };
   const watch = watchCertificates([config.tls.peer, config.tls.client, ...remoteTls(config)], reload);
-  process.on('SIGHUP', reload);
+  process.on('SIGHUP', reloadAll);
   const stopped = new Promise<undefined>((resolve) => {
     signal.addEventListener('abort', () => resolve(undefined), { once: true });
     if (signal.aborted) resolve(undefined);
@@ -97,7 +101,7 @@ async function runUntilStopped(
     }
   } finally {
     watch.stop();
-    process.off('SIGHUP', reload);
+    process.off('SIGHUP', reloadAll);
   }
 }
 
@@ -113,6 +117,15 @@ async function reloadCertificates(validator: RunningValidator, log: Logger): Pro
     const reason = error instanceof QuaestorError ? error.message : String(error);
     log.error({ code: 'CERTIFICATE_REJECTED', reason }, 'The new certificate files cannot be used.');
   }
+}
+
+/** Takes the limits of clients from the configuration as it is now; the rest of it is read at the next start. */
+async function reloadLimits(validator: RunningValidator, file: string, log: Logger): Promise<void> {
+  const { QUAESTOR_PROFILE: _profile, ...environment } = process.env;
+  const loaded = await loadNodeConfig(file, environment);
+  if (loaded.ok) validator.useLimits(loaded.value);
+  else
+    log.error({ code: 'CONFIG_REJECTED', reason: loaded.error.message }, 'The configuration cannot be used.');
 }
 
 /** Resolves when an exception that nobody handled shows a defect: the node stops instead of going on in doubt. */

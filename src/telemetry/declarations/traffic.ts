@@ -91,4 +91,26 @@ export const grpcMetrics = (build: MetricBuilder) => ({
   refused: build.counterBy('api_refused_total', 'Transactions refused to clients, by reason.', {
     reason: atMost(32),
   }),
+  shed: build.counterBy(
+    'api_shed_total',
+    'Calls (in streams: transactions) of clients refused because there is too much, by method and limit.',
+    {
+      method: atMost(64),
+      cause: oneOf(
+        'requests',
+        'bytes',
+        'transactions',
+        'calls',
+        'streams',
+        'in_flight',
+        'member_share',
+        'pool',
+        'load',
+      ),
+    },
+  ),
+  held: build.counter(
+    'api_held_total',
+    'Times that a stream of a client was not read for a while because its sender was above a rate.',
+  ),
 });

@@ -138,11 +138,11 @@ export const capacity: Dashboard = {
             '{{validator}} {{direction}}',
           ),
         ]),
-        graph('Refused because of load', 'Transactions in a second.', 'ops', [
-          query(
-            `sum by (validator, reason) (${rate('quaestor_api_refused_total', 'reason=~"OVERLOADED|QUOTA_EXCEEDED"')})`,
-            '{{validator}} {{reason}}',
-          ),
+        graph('Shed', 'Calls (in streams: transactions) refused in a second, by limit.', 'ops', [
+          query(`sum by (validator, cause) (${rate('quaestor_api_shed_total')})`, '{{validator}} {{cause}}'),
+        ]),
+        graph('Slowed down', 'Times in a second that a stream above its rate was not read.', 'ops', [
+          query(`sum by (validator) (${rate('quaestor_api_held_total')})`),
         ]),
       ],
     },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeErrorInfo, encodeRpcStatus } from '../../../src/client/rpc-status.js';
+import { decodeErrorInfo, decodeRetryDelayMs, encodeRpcStatus } from '../../../src/client/rpc-status.js';
 import { uriNames } from '../../../src/client/tls.js';
 
 describe('google.rpc.Status', () => {
@@ -13,6 +13,22 @@ describe('google.rpc.Status', () => {
         '120e0a0152120164' +
         '1a060a016b120176',
     );
+  });
+
+  it('carries a RetryInfo with the bytes that protobuf gives', () => {
+    const info = { reason: 'R', domain: 'd', metadata: {} };
+    const bytes = encodeRpcStatus(8, 'no', info, 2500);
+    // Any{type.googleapis.com/google.rpc.RetryInfo, RetryInfo{retry_delay: 2 s and 500,000,000 ns}}
+    const any =
+      `0a28${Buffer.from('type.googleapis.com/google.rpc.RetryInfo').toString('hex')}` +
+      '120a0a0808021080cab5ee01';
+    expect(Buffer.from(bytes).toString('hex').endsWith(`1a36${any}`)).toBe(true);
+    expect(decodeErrorInfo(bytes)).toEqual(info);
+    expect(
+      [0, 1, 999, 1000, 59_999].map((ms) => decodeRetryDelayMs(encodeRpcStatus(8, '', info, ms))),
+    ).toEqual([0, 1, 999, 1000, 59_999]);
+    expect(decodeRetryDelayMs(encodeRpcStatus(8, '', info, 1e12))).toBe(60_000);
+    expect(decodeRetryDelayMs(encodeRpcStatus(8, '', info))).toBeUndefined();
   });
 
   it('gives back the ErrorInfo that was put in', () => {
@@ -34,6 +50,7 @@ describe('google.rpc.Status', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         decodeErrorInfo(bytes);
+        decodeRetryDelayMs(bytes);
       }),
       { seed: 2, numRuns: 2000 },
     );
