@@ -85,6 +85,11 @@ const commands: readonly {
     load: async () => (await import('./commands/validators.js')).validatorsCommand(),
   },
   {
+    name: 'members',
+    summary: 'new keys of a member or of an account',
+    load: async () => (await import('./commands/members.js')).membersCommand(),
+  },
+  {
     name: 'governance',
     summary: "the ledger's rules: what is in force; propose, vote",
     load: async () => (await import('./commands/governance.js')).governanceCommand(),

@@ -45,6 +45,7 @@ const texts: Readonly<Record<ResultCode, string>> = {
   DEADLINE_PASSED: 'The time of the block is past the deadline.',
   PARTY_NOT_AUTHORIZED: 'The signatures do not satisfy the key policy of a party.',
   NOT_A_PARTY: 'An account belongs to none of the parties.',
+  NEW_POLICY_NOT_SATISFIED: 'The signatures do not satisfy the key policy that is to be installed.',
 };
 
 /** Why a transaction had no effect: a sentence, and what the ledger says about it. */

@@ -63,6 +63,11 @@ const refusals = {
     retry: 'never',
     meaning: 'The signatures do not satisfy the key policy of a party of an exchange.',
   },
+  NEW_POLICY_NOT_SATISFIED: {
+    code: status.PERMISSION_DENIED,
+    retry: 'never',
+    meaning: 'The signatures do not satisfy the key policy that is to be installed.',
+  },
   VALIDATOR_NOT_AUTHORIZED: {
     code: status.PERMISSION_DENIED,
     retry: 'never',

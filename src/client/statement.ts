@@ -192,6 +192,8 @@ function movementOf(operation: Operation, { account, asset }: StatementHead): Mo
     case 'exchange':
       return exchanged(operation, account, asset);
     case 'registerMember':
+    case 'updateMember':
+    case 'updateAccount':
     case 'createAccount':
     case 'createAsset':
     case 'proposeValidatorSet':

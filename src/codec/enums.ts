@@ -67,6 +67,7 @@ export const resultCodes: EnumTable<ResultCode> = table(
   'DEADLINE_PASSED',
   'PARTY_NOT_AUTHORIZED',
   'NOT_A_PARTY',
+  'NEW_POLICY_NOT_SATISFIED',
 );
 export const votes: EnumTable<Vote> = table('approve', 'reject');
 export const proposalStatuses: EnumTable<ProposalStatus> = table('open', 'decided', 'rejected', 'withdrawn');

@@ -174,6 +174,17 @@ export interface Exchange {
   readonly deadlineUnixMs: number;
   readonly reference: string;
 }
+export interface UpdateMember {
+  readonly kind: 'updateMember';
+  readonly name: string;
+  readonly policy: KeyPolicy;
+}
+export interface UpdateAccount {
+  readonly kind: 'updateAccount';
+  readonly account: string;
+  /** Absent: the owner's. */
+  readonly policy?: KeyPolicy;
+}
 export type Operation =
   | RegisterMember
   | CreateAccount
@@ -190,7 +201,9 @@ export type Operation =
   | PlaceHold
   | CaptureHold
   | ReleaseHold
-  | Exchange;
+  | Exchange
+  | UpdateMember
+  | UpdateAccount;
 
 export interface TransactionPayload {
   readonly sender: string;
@@ -284,7 +297,8 @@ export type ResultCode =
   | 'PREIMAGE_MISMATCH'
   | 'DEADLINE_PASSED'
   | 'PARTY_NOT_AUTHORIZED'
-  | 'NOT_A_PARTY';
+  | 'NOT_A_PARTY'
+  | 'NEW_POLICY_NOT_SATISFIED';
 
 export interface TransactionResult {
   readonly txId: TxId;

@@ -24,6 +24,8 @@ import type {
   TransactionEnvelope,
   TransactionPayload,
   Transfer,
+  UpdateAccount,
+  UpdateMember,
   WeightedKey,
 } from './model.js';
 import type { ReadFunction, Reader, Variant } from './reader.js';
@@ -79,6 +81,8 @@ const operationFields = schema('quaestor.ledger.v1.Operation', {
   captureHold: oneof(14, 'quaestor.ledger.v1.CaptureHold'),
   releaseHold: oneof(15, 'quaestor.ledger.v1.ReleaseHold'),
   exchange: oneof(16, 'quaestor.ledger.v1.Exchange'),
+  updateMember: oneof(17, 'quaestor.ledger.v1.UpdateMember'),
+  updateAccount: oneof(18, 'quaestor.ledger.v1.UpdateAccount'),
 });
 const policyFields = schema('quaestor.ledger.v1.KeyPolicy', {
   threshold: uint32(1),
@@ -94,6 +98,14 @@ const registerMemberFields = schema('quaestor.ledger.v1.RegisterMember', {
   policy: message(3, 'quaestor.ledger.v1.KeyPolicy'),
 });
 const createAccountFields = schema('quaestor.ledger.v1.CreateAccount', {
+  account: string(1),
+  policy: message(2, 'quaestor.ledger.v1.KeyPolicy'),
+});
+const updateMemberFields = schema('quaestor.ledger.v1.UpdateMember', {
+  name: string(1),
+  policy: message(2, 'quaestor.ledger.v1.KeyPolicy'),
+});
+const updateAccountFields = schema('quaestor.ledger.v1.UpdateAccount', {
   account: string(1),
   policy: message(2, 'quaestor.ledger.v1.KeyPolicy'),
 });
@@ -227,6 +239,33 @@ function readCreateAccount(reader: Reader): CreateAccount {
     : { kind: 'createAccount', account, policy };
 }
 
+function writeUpdateMember(writer: Writer, value: UpdateMember): void {
+  writer.text(updateMemberFields.name, value.name);
+  writer.message(updateMemberFields.policy, value.policy, writePolicy);
+}
+
+function readUpdateMember(reader: Reader): UpdateMember {
+  const value: UpdateMember = {
+    kind: 'updateMember',
+    name: reader.text(updateMemberFields.name, limits.maxNameBytes),
+    policy: reader.requiredMessage(updateMemberFields.policy, readPolicy),
+  };
+  reader.end(updateMemberFields);
+  return value;
+}
+
+function writeUpdateAccount(writer: Writer, value: UpdateAccount): void {
+  writer.text(updateAccountFields.account, value.account);
+  writer.message(updateAccountFields.policy, value.policy, writePolicy);
+}
+
+function readUpdateAccount(reader: Reader): UpdateAccount {
+  const account = reader.id(updateAccountFields.account, idRules.account);
+  const policy = reader.message(updateAccountFields.policy, readPolicy);
+  reader.end(updateAccountFields);
+  return { kind: 'updateAccount', account, ...(policy !== undefined && { policy }) };
+}
+
 function writeCreateAsset(writer: Writer, value: CreateAsset): void {
   writer.text(createAssetFields.asset, value.asset);
   writer.uint(createAssetFields.exponent, value.exponent);
@@ -323,6 +362,8 @@ const operations: {
   captureHold: { write: writeCaptureHold, read: readCaptureHold },
   releaseHold: { write: writeReleaseHold, read: readReleaseHold },
   exchange: { write: writeExchange, read: readExchange },
+  updateMember: { write: writeUpdateMember, read: readUpdateMember },
+  updateAccount: { write: writeUpdateAccount, read: readUpdateAccount },
 };
 
 interface OperationCodec<T> {

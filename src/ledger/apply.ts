@@ -39,6 +39,7 @@ export function usesIdempotencyKey(code: ResultCode): boolean {
     case 'SENDER_NOT_AUTHORIZED':
     case 'ACCOUNT_NOT_AUTHORIZED':
     case 'PARTY_NOT_AUTHORIZED':
+    case 'NEW_POLICY_NOT_SATISFIED':
     case 'VALIDATOR_NOT_AUTHORIZED':
     case 'EXPIRED':
     case 'VALIDITY_TOO_LONG':

@@ -73,7 +73,7 @@ export interface BlockOutput {
   /**
    * Indexes of transactions that no valid block holds, ascending: a builder leaves them out, and a replica refuses a
    * block that has any. They are those whose sender can't be charged with them (UNKNOWN_SENDER, SENDER_NOT_AUTHORIZED,
-   * ACCOUNT_NOT_AUTHORIZED, PARTY_NOT_AUTHORIZED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), those with operations of later rules
+   * ACCOUNT_NOT_AUTHORIZED, PARTY_NOT_AUTHORIZED, NEW_POLICY_NOT_SATISFIED, VALIDATOR_NOT_AUTHORIZED, EXPIRED, VALIDITY_TOO_LONG), those with operations of later rules
    * (RULES_NOT_ACTIVE), which older software could not read, and those DUPLICATEs that expire before the use that they
    * duplicate is forgotten. Hence a transaction is on the chain at most once.
    */

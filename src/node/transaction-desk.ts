@@ -264,6 +264,7 @@ function reasonOf(code: string): RefusalReason {
     case 'SENDER_NOT_AUTHORIZED':
     case 'ACCOUNT_NOT_AUTHORIZED':
     case 'PARTY_NOT_AUTHORIZED':
+    case 'NEW_POLICY_NOT_SATISFIED':
     case 'VALIDATOR_NOT_AUTHORIZED':
     case 'EXPIRED':
     case 'VALIDITY_TOO_LONG':
@@ -291,6 +292,8 @@ function messageOf(reason: RefusalReason): string {
       return 'The signatures do not satisfy the key policy of an account that pays. Sign with the keys of that account too.';
     case 'PARTY_NOT_AUTHORIZED':
       return 'The signatures do not satisfy the key policy of a party of an exchange. Every party signs the same bytes.';
+    case 'NEW_POLICY_NOT_SATISFIED':
+      return 'The signatures do not satisfy the key policy that is to be installed. Sign with the new keys besides the present ones.';
     case 'VALIDATOR_NOT_AUTHORIZED':
       return "The validator's key in force has not signed. Sign with the validator's key file besides the member's keys.";
     case 'EXPIRED':

@@ -16,6 +16,7 @@ import {
   type QuaestorClient,
 } from '../../src/client/index.js';
 import type { Operation } from '../../src/codec/index.js';
+import { openKeyFile } from '../../src/crypto/native/index.js';
 import { asAmount, asHeight, newestRules } from '../../src/types/index.js';
 import { eventually } from '../helpers/eventually.js';
 import { auditStores } from './audit.js';
@@ -144,6 +145,26 @@ it(
     await expect(client.submit(signed)).rejects.toMatchObject({ code: 'PARTY_NOT_AUTHORIZED' });
     const both = await cosignTransaction(signed.bytes, [borealis.signer], network.chainId);
     expect((await client.submit(both)).code).toBe('OK');
+  }),
+  boundMs,
+);
+
+it(
+  'lets a member install other keys, by which alone it signs from then on',
+  withLogTails(async () => {
+    const file = join(network.dir, 'new.key');
+    await quaestor('keys', 'generate', '--out', file);
+    const password = file.replace('.key', '.password');
+    await quaestor(
+      ...['members', 'set-keys', '--profile', network.profile('bank-alba'), '--key', file],
+      ...['--password-file', password, '--name', 'Banca Alba'],
+    );
+    const pay = hold('H2', 1n, Date.now() + 3_600_000);
+    await expect(client.execute('bank-alba', [pay], [alba.signer])).rejects.toMatchObject({
+      code: 'SENDER_NOT_AUTHORIZED',
+    });
+    const renewed = await openKeyFile(file, password);
+    expect((await client.execute('bank-alba', [pay], [renewed])).code).toBe('OK');
   }),
   boundMs,
 );

@@ -236,6 +236,14 @@ export const operation: Arbitrary<Operation> = fc.oneof(
     proposalId: b32.map(asHash),
   }),
   fc.record({
+    kind: fc.constant('updateMember' as const),
+    name: text(limits.maxNameBytes),
+    policy: keyPolicy,
+  }),
+  fc
+    .tuple(accountId, optionalPolicy)
+    .map(([account, policy]) => ({ kind: 'updateAccount' as const, account, ...policy })),
+  fc.record({
     kind: fc.constant('placeHold' as const),
     holdId,
     fromAccount: accountId,

@@ -17,6 +17,8 @@ import { proposeValidatorSet } from './propose-validator-set.js';
 import { registerMember } from './register-member.js';
 import { releaseHold } from './release-hold.js';
 import { transfer } from './transfer.js';
+import { updateAccount } from './update-account.js';
+import { updateMember } from './update-member.js';
 import { voteOnChange } from './vote-on-change.js';
 import { withdrawChange } from './withdraw-change.js';
 import { withdrawValidatorSet } from './withdraw-validator-set.js';
@@ -38,6 +40,8 @@ const handlers: { readonly [Kind in Operation['kind']]: OperationHandler<Kind> }
   captureHold,
   releaseHold,
   exchange,
+  updateMember,
+  updateAccount,
 };
 
 /** The rules of an operation. To be used with that operation only: the table pairs each kind with its own handler. */

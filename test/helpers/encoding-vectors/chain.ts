@@ -407,6 +407,21 @@ function addRecords(recorder: VectorRecorder, genesis: Genesis): Uint8Array {
       },
     ],
   };
+  const [first] = genesis.members;
+  const newKeys: TransactionPayload = {
+    ...governance,
+    operations: [
+      { kind: 'updateMember', name: 'Bank Alpha AG', policy: first!.policy },
+      { kind: 'updateAccount', account: fromAccount, policy: first!.policy },
+      { kind: 'updateAccount', account: fromAccount },
+    ],
+  };
+  recorder.add(
+    'payload: new keys',
+    ledger('TransactionPayload'),
+    newKeys,
+    codec.encodeTransactionPayload(newKeys),
+  );
   recorder.add(
     'payload: settlement',
     ledger('TransactionPayload'),
