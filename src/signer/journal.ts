@@ -164,7 +164,7 @@ export class Journal {
       return await Journal.#read(db, dir, owner);
     } catch (error) {
       await db.close();
-      throw error;
+      throw error instanceof QuaestorError ? error : corrupt(dir, 'it cannot be read', error);
     }
   }
 
@@ -283,10 +283,12 @@ function applyAll(state: SignedState, payload: Uint8Array, dir: string): void {
   for (const change of changes) state.apply(change);
 }
 
-function corrupt(dir: string, what: string): QuaestorError {
+function corrupt(dir: string, what: string, cause?: unknown): QuaestorError {
   return new QuaestorError(
     'SIGNER_STATE_CORRUPT',
     `The signer's memory in ${dir} is damaged: ${what}. Nothing can be signed safely with it; docs/signer.md says how to go on.`,
+    {},
+    cause,
   );
 }
 

@@ -63,8 +63,10 @@ async function assemble(
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (fail = resolve));
   let trouble: string | undefined = 'The key is being opened.';
+  let interrupt: (reason: string) => void = () => undefined;
   const key = await openHeldKey(config.key, (ready, reason) => {
     trouble = ready ? undefined : (reason ?? 'The key cannot be used.');
+    if (trouble !== undefined) interrupt(trouble);
     metrics.ready.set(ready ? 1 : 0);
     if (ready) log.info({ code: 'SIGNER_READY' }, 'The key can be used.');
     else
@@ -113,8 +115,10 @@ async function assemble(
       connections: (open) => metrics.connections.set(open),
       finalHeight: (height) => metrics.finalHeight.set(height),
     },
+    trouble: () => trouble,
     failed: (error) => fail(error instanceof Error ? error.message : String(error)),
   });
+  interrupt = (reason) => server.interrupt(reason);
   closers.push(() => server.close());
   log.info(
     { code: 'LISTENING', surface: 'signer', port: server.port, publicKey, finalHeight: journal.state.final },

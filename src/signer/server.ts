@@ -38,6 +38,8 @@ export interface SignerServerOptions {
   readonly journal: Journal;
   readonly log: Logger;
   readonly counts: SignerCounts;
+  /** Why the key can't be used now, if so: then the validator is told instead of being kept waiting. */
+  readonly trouble: () => string | undefined;
   /** Nothing can be signed any more. */
   readonly failed: (error: unknown) => void;
 }
@@ -46,6 +48,8 @@ export interface RunningSigner {
   readonly port: number;
   /** Throws TLS_MATERIAL_INVALID and keeps the old certificates when these can't be used. */
   reloadTls(material: TlsMaterial): void;
+  /** The key can't be used: ends all streams, with the reason. */
+  interrupt(reason: string): void;
   close(): Promise<void>;
 }
 
@@ -73,7 +77,8 @@ export async function startSignerServer(options: SignerServerOptions): Promise<R
       Sign: (call: SignCall) => {
         const reason = refusalOf(call, options, open.size);
         if (reason !== undefined) {
-          options.log.warn(
+          // What is the own trouble was said already.
+          options.log[reason.code === status.UNAVAILABLE ? 'debug' : 'warn'](
             { code: 'CONNECTION_REFUSED', from: call.getPeer(), reason: reason.details },
             'A caller was refused.',
           );
@@ -98,16 +103,21 @@ export async function startSignerServer(options: SignerServerOptions): Promise<R
   return {
     port,
     reloadTls: (material) => credentials.reload(material),
+    interrupt: (reason) => {
+      for (const stream of open) stream.stop(unusable(reason));
+    },
     close: () => {
-      for (const stream of open) stream.stop();
+      for (const stream of open) stream.stop('The signer stops.');
       return shutdown(server);
     },
   };
 }
 
+const unusable = (reason: string): string => `The signer's key cannot be used. ${reason}`;
+
 function refusalOf(
   call: SignCall,
-  { network, validator }: SignerServerOptions,
+  { network, validator, trouble }: SignerServerOptions,
   openStreams: number,
 ): { readonly code: status; readonly details: string } | undefined {
   const raw = call.getAuthContext().sslPeerCertificate?.raw;
@@ -132,6 +142,8 @@ function refusalOf(
         `${formatVersionRange(signerVersions)}: the ${older} has to be upgraded (docs/upgrades.md).`,
     };
   }
+  const reason = trouble();
+  if (reason !== undefined) return { code: status.UNAVAILABLE, details: unusable(reason) };
   if (openStreams < maxStreams) return undefined;
   return { code: status.RESOURCE_EXHAUSTED, details: `There are ${maxStreams} streams already.` };
 }
@@ -178,10 +190,10 @@ class SignStream {
   }
 
   /** Ends the call: the validator dials again, or waits. */
-  stop(): void {
+  stop(details: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#call.emit('error', { code: status.UNAVAILABLE, details: 'The signer stops.' });
+    this.#call.emit('error', { code: status.UNAVAILABLE, details });
     this.#end();
   }
 

@@ -47,5 +47,8 @@ export const faultTests: Readonly<
   QuaestorTransactionsFailing: { title: 'payments without funds' },
   QuaestorRequestsFailing: { whyNot: 'takes a defect of the node' },
   QuaestorRulesUnknown: { whyNot: 'takes a later version of the software, which decides rules of its own' },
+  QuaestorSignerAway: { title: 'a remote signer that is killed' },
+  QuaestorSignerRefusing: { title: 'a remote signer whose memory begins above the network' },
+  QuaestorSignerSlow: { title: 'a remote signer that is frozen now and then' },
   QuaestorVersionsDiffer: { title: 'an upgrade that was not finished' },
 };

@@ -11,6 +11,7 @@ const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d:
 export function withShortDurations(text: string): string {
   return text
     .replace(/^(\s+for: )\d+[smhd]$/gm, `$1${shortFor}`)
+    .replace(/ offset \d+[smhd]/g, ` offset ${shortCount}`)
     .replace(/\[(\d+)([smhd])\]/g, (_, count: string, unit: string) => {
       const seconds = Number(count) * (unitSeconds[unit] ?? 1);
       return `[${seconds <= longestRateSeconds ? shortRate : shortCount}]`;

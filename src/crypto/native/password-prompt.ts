@@ -30,7 +30,6 @@ export function promptPassword(
       ),
     );
   }
-  output.write(`${title}: `);
   return new Promise((resolve, reject) => {
     let typed = '';
     const done = (finish: () => void): void => {
@@ -55,7 +54,9 @@ export function promptPassword(
         else if (typed.length < maxLength) typed += character;
       }
     };
+    // First, so that nothing is shown of what is typed as soon as the question is there.
     input.setRawMode(true);
+    output.write(`${title}: `);
     input.on('data', onData);
     input.resume();
   });
