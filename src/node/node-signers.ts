@@ -107,7 +107,11 @@ export class NodeSigners {
       },
       prove: () => this.#prove(remote),
       changed: (ready, reason) => {
-        this.#changed(name, ready, reason && `The signer at ${source.address} cannot be asked: ${reason}.`);
+        this.#changed(
+          name,
+          ready,
+          reason && `The signer at ${source.address} cannot be asked: ${reason.replace(/\.$/, '')}.`,
+        );
         if (ready) void this.#prove(remote);
       },
     });
@@ -124,7 +128,7 @@ export class NodeSigners {
     const before = this.#troubles.get(name);
     this.#troubles.set(name, ready ? undefined : (reason ?? 'It cannot be used.'));
     const trouble = [...this.#troubles.values()].find((each) => each !== undefined);
-    health.update({ signerReady: trouble === undefined });
+    health.update({ signerReady: trouble === undefined, signerTrouble: trouble });
     metrics.signer.ready.set(trouble === undefined ? 1 : 0);
     if (ready && before !== undefined) {
       log.info({ code: 'SIGNER_READY', key: name }, 'The validator key can be used.');

@@ -12,6 +12,8 @@ export interface HealthInputs {
   readonly halted: string | undefined;
   /** The signer answers. */
   readonly signerReady: boolean;
+  /** Why it does not, as a sentence. */
+  readonly signerTrouble: string | undefined;
   /** Last committed height here, and the highest that any validator reported. */
   readonly height: number;
   readonly knownHeight: number;
@@ -46,6 +48,7 @@ export class HealthState {
     failure: undefined,
     halted: undefined,
     signerReady: false,
+    signerTrouble: undefined,
     height: 0,
     knownHeight: 0,
     heardValidators: 1,
@@ -83,7 +86,12 @@ export class HealthState {
     } else if (!now.started) reasons.push('The node is starting.');
     else {
       if (now.draining) reasons.push('The node is drained for maintenance.');
-      if (!now.signerReady) reasons.push('The validator key cannot be used.');
+      if (!now.signerReady) {
+        const { signerTrouble } = now;
+        reasons.push(
+          `The validator key cannot be used${signerTrouble === undefined ? '.' : `: ${signerTrouble}`}`,
+        );
+      }
       if (now.heardValidators < now.neededValidators) {
         reasons.push(
           `The node has heard from too few validators since its start to know whether it is synced: ` +

@@ -233,6 +233,12 @@ export class TestNetwork {
   /** Puts a new certificate in the place of a validator's, and tells it; gives the certificate. */
   async renewCertificateOf(validator: ValidatorProcess, validity?: Validity): Promise<ClientTls> {
     const renewed = await this.issue('validator', validator.id, validity === undefined ? {} : { validity });
+    await this.putCertificateOf(validator, renewed);
+    return renewed;
+  }
+
+  /** Puts a certificate in the place of a validator's, whatever it is, and tells it. */
+  async putCertificateOf(validator: ValidatorProcess, renewed: ClientTls): Promise<void> {
     for (const [name, text] of [
       ['validator.pem', renewed.certificatePem],
       ['validator-key.pem', renewed.privateKeyPem],
@@ -242,7 +248,6 @@ export class TestNetwork {
       await rename(`${path}.new`, path);
     }
     validator.signal('SIGHUP');
-    return renewed;
   }
 
   /** Options of a client that knows all validators, or those of the given indexes. */

@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { connect as connectTls } from 'node:tls';
 import type { ClientTls } from '../../src/client/index.js';
 import { asHeight } from '../../src/types/index.js';
 import { grpcCredentials } from '../helpers/api-servers.js';
@@ -15,6 +14,7 @@ import { followPayments, type SeenPayment } from './examples/follow-blocks.js';
 import { pay } from './examples/submit-transfer.js';
 import { explainReceipt } from './examples/verify-offline.js';
 import { Load, routes } from './load.js';
+import { shownCertificate } from './shown-certificate.js';
 import { TestNetwork, withLogTails } from './network.js';
 
 const boundMs = 120_000;
@@ -217,6 +217,42 @@ describe('certificates', () => {
         'it shows the new certificate',
         async () => (await shownCertificate(validator!.ports.client, tls)) === fingerprint,
       );
+      const ports = ['peer', 'client', 'admin'] as const;
+      const expirySeconds = Math.floor(
+        Date.parse(new X509Certificate(renewed.certificatePem).validTo) / 1000,
+      );
+      const onAllPorts = async (): Promise<void> => {
+        for (const surface of ports) {
+          expect([surface, await shownCertificate(validator!.ports[surface], tls)]).toEqual([
+            surface,
+            fingerprint,
+          ]);
+          // The admin port has the certificate of the client port.
+          const label = surface === 'peer' ? 'peer' : 'client';
+          const metric = `quaestor_tls_certificate_expiry_timestamp_seconds{surface="${label}"}`;
+          expect([surface, Math.floor(await validator!.metric(metric))]).toEqual([surface, expirySeconds]);
+        }
+      };
+      await onAllPorts();
+      // None of these takes its place, on any port.
+      const aDay = 24 * 3600 * 1000;
+      const expired = { nowMs: Date.now() - 3 * aDay, days: 1 };
+      const rejections = (): number => validator!.logTail(100_000).split(' CERTIFICATE_REJECTED ').length;
+      for (const [name, bad] of [
+        ['expired', await network.issue('validator', validator!.id, { validity: expired })],
+        ["another validator's", await network.issue('validator', network.validators[1]!.id)],
+        ['unreadable', { ...renewed, certificatePem: 'no certificate' }],
+        [
+          'of another key',
+          { ...renewed, privateKeyPem: (await network.issue('validator', validator!.id)).privateKeyPem },
+        ],
+      ] as const) {
+        const before = rejections();
+        await network.putCertificateOf(validator!, bad);
+        await eventually(`what is ${name} is refused`, () => rejections() > before);
+        await onAllPorts();
+      }
+      await network.putCertificateOf(validator!, renewed);
       // Both with the new one: those who come back connect, and payments go on.
       await network.validators[1]!.stop();
       await network.startAll();
@@ -335,26 +371,4 @@ async function listServices(address: string, tls: ClientTls): Promise<readonly s
   } finally {
     client.close();
   }
-}
-
-/** Fingerprint of the certificate that a server shows. */
-function shownCertificate(port: number, tls: ClientTls): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls(
-      {
-        port,
-        host: '127.0.0.1',
-        servername: 'localhost',
-        ca: tls.caPem,
-        cert: tls.certificatePem,
-        key: tls.privateKeyPem,
-        ALPNProtocols: ['h2'],
-      },
-      () => {
-        resolve(socket.getPeerCertificate().fingerprint256);
-        socket.destroy();
-      },
-    );
-    socket.once('error', reject);
-  });
 }

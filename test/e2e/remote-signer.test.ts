@@ -3,11 +3,13 @@
  * older data folder and contradicts nothing.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually.js';
 import { Load, routes } from './load.js';
 import { TestNetwork, withLogTails } from './network.js';
+import { shownCertificate } from './shown-certificate.js';
 import { SignerProcess } from './signer-process.js';
 import type { ValidatorProcess } from './validator-process.js';
 
@@ -52,6 +54,42 @@ describe('a validator on a remote signer', () => {
       await load.stop();
       expect(load.problems).toEqual([]);
       expect(signer.log()).not.toMatch(/"refusal"/);
+    }),
+    boundMs,
+  );
+
+  it(
+    'has new certificates on both sides without a restart, and keeps the old ones when the new ones are bad',
+    withLogTails(async () => {
+      const port = remote.ports.peer + 9;
+      const client = await network.issue('validator', remote.id);
+      const shown = (): Promise<string> => shownCertificate(port, client);
+      const former = await shown();
+      const renewed = await network.issue('signer', remote.id);
+      const fingerprint = new X509Certificate(renewed.certificatePem).fingerprint256;
+      expect(fingerprint).not.toBe(former);
+      await signer.putCertificate('signer', renewed);
+      await eventually('the signer shows the new one', async () => (await shown()) === fingerprint);
+      await signer.putCertificate('client', await network.issue('validator', remote.id));
+      remote.signal('SIGHUP');
+      const rejections = (): number => signer.log().split('CERTIFICATE_REJECTED').length;
+      const expired = { nowMs: Date.now() - 3 * 24 * 3600 * 1000, days: 1 };
+      for (const bad of [
+        await network.issue('signer', remote.id, { validity: expired }),
+        await network.issue('signer', network.validators[0]!.id),
+        { ...renewed, certificatePem: 'no certificate' },
+      ]) {
+        const before = rejections();
+        await signer.putCertificate('signer', bad);
+        await eventually('it is refused', () => rejections() > before);
+        expect(await shown()).toBe(fingerprint);
+      }
+      await remote.ready();
+      const expiry = /quaestor_signer_certificate_expiry_timestamp_seconds\{[^}]*\} (\d+)/;
+      const { body } = await signer.http('/metrics');
+      const validTo = Date.parse(new X509Certificate(renewed.certificatePem).validTo);
+      expect(Number(expiry.exec(body)?.[1])).toBe(Math.floor(validTo / 1000));
+      await signer.putCertificate('signer', renewed);
     }),
     boundMs,
   );

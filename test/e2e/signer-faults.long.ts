@@ -4,9 +4,10 @@
  * why, and has it back; and no second process votes beside it.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually.js';
+import { quaestor } from './command-line.js';
 import { Load, routes } from './load.js';
 import { TestNetwork, withLogTails } from './network.js';
 import { reckon } from './reckoning.js';
@@ -43,6 +44,17 @@ async function votes(validator: ValidatorProcess): Promise<void> {
   });
 }
 
+/** As an operator does it. */
+async function handOver(): Promise<void> {
+  await eventually('another validator is the primary', async () => {
+    const operator = await network.operator();
+    const { primary } = await operator.getStatus({ timeoutMs: 2000 });
+    const { config } = network.validator(primary);
+    await quaestor('admin', 'hand-over', '--config', config, '--profile', network.profile());
+    return true;
+  });
+}
+
 /** A second process of a validator, with all that it has, on ports of its own. */
 async function twinOf(validator: ValidatorProcess, data: 'copied' | 'empty'): Promise<ValidatorProcess> {
   const dir = join(network.dir, `twin-${data}-of-${validator.id}`);
@@ -51,11 +63,10 @@ async function twinOf(validator: ValidatorProcess, data: 'copied' | 'empty'): Pr
     filter: (path) => data === 'copied' || !path.startsWith(join(validator.dir, 'data')),
   });
   const config = join(dir, 'validator.yaml');
-  const ports = Object.fromEntries(
-    Object.entries(validator.ports).map(([name, port]) => [name, port + 4]),
-  ) as unknown as ValidatorProcess['ports'];
+  const { peer, client, admin, http } = validator.ports;
+  const ports = { peer: peer + 4, client: client + 4, admin: admin + 4, http: http + 4 };
   let text = await readFile(config, 'utf8');
-  for (const port of Object.values(validator.ports) as number[]) {
+  for (const port of [peer, client, admin, http]) {
     text = text.replaceAll(new RegExp(`:${port}\\b`, 'g'), `:${port + 4}`);
   }
   await writeFile(config, text);
@@ -192,6 +203,8 @@ describeWithToken('a validator whose key is on a token behind a remote signer', 
       const above = async (): Promise<boolean> =>
         (await network.validators[0]!.metric('quaestor_consensus_height')) > height + 80;
       while (!(await above())) await progress();
+      // Its memory begins in a later view than the network is in.
+      await handOver();
       await nothingContradictory();
       await eventually('its votes are signed again', async () => {
         const { body } = await signer.http('/metrics');

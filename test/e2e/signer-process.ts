@@ -1,8 +1,9 @@
 /** `quaestor signer start` as a process, for one validator of a network, whose configuration is changed to ask it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ClientTls } from '../../src/client/index.js';
 import { toHex } from '../../src/types/index.js';
 import { eventually } from '../helpers/eventually.js';
 import { mainProgram } from './command-line.js';
@@ -84,6 +85,19 @@ key: ${options.key ?? fileKey}
     return signer;
   }
 
+  /** Puts a certificate in the place of the signer's, or of the validator's towards it, and tells the signer. */
+  async putCertificate(whose: 'signer' | 'client', tls: ClientTls): Promise<void> {
+    for (const [name, text] of [
+      [whose, tls.certificatePem],
+      [`${whose}-key`, tls.privateKeyPem],
+    ] as const) {
+      const path = join(this.dir, 'tls', `${name}.pem`);
+      await writeFile(`${path}.new`, text, { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    }
+    this.signal('SIGHUP');
+  }
+
   /** Makes its memory. */
   async init(...words: readonly string[]): Promise<void> {
     const { code, output } = await this.#run('init', ...words);
@@ -111,7 +125,7 @@ key: ${options.key ?? fileKey}
   async ended(): Promise<ProcessEnd> {
     let end: ProcessEnd | undefined;
     void this.#ended?.then((value) => (end = value));
-    await eventually('the signer ends', () => end !== undefined, 30_000);
+    await eventually('the signer ends', () => end !== undefined);
     return end!;
   }
 
