@@ -10,7 +10,7 @@ import { createVerifierPool, installNativeSha256 } from '../crypto/native/index.
 import { seedHashTables } from '../ledger/index.js';
 import { openStore, settleFolders, type Store } from '../storage/index.js';
 import { apiMetrics, createMetrics, HealthState, observeVerifier, type Logger } from '../telemetry/index.js';
-import { quorumOf } from '../types/index.js';
+import { asHeight, quorumOf } from '../types/index.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { systemClock } from './clock.js';
 import { DiskWatch } from './disk-watch.js';
@@ -295,7 +295,11 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     clock,
     log,
     metrics,
-    stableHeight: () => driver.snapshot().stableCheckpointHeight,
+    // Who only follows takes no part in checkpoints: what is on its disk is final.
+    stableHeight: () =>
+      driver.self === undefined
+        ? (store.head()?.height ?? asHeight(0))
+        : driver.snapshot().stableCheckpointHeight,
   }));
   parts.add(() => retention.stop());
 

@@ -16,6 +16,7 @@ let load: Load;
 beforeAll(async () => {
   network = await TestNetwork.start({
     validators: 2,
+    observers: 1,
     world: (text) =>
       text
         .replace('checkpointIntervalBlocks: 100', 'checkpointIntervalBlocks: 10')
@@ -29,6 +30,9 @@ beforeAll(async () => {
     },
   });
   await mkdir(segmentsOf(network.validators[0]!));
+  const [observer] = network.observers;
+  await mkdir(segmentsOf(observer!));
+  observer!.start();
   load = await Load.start(network, routes.alba, {
     via: 'submit',
     validator: 0,
@@ -73,6 +77,10 @@ describe('validators that keep a part of the chain', () => {
       // One whose segments have no place keeps everything, says so, and votes on.
       expect(await waiting.metric('quaestor_storage_oldest_block_height')).toBe(1);
       expect(await waiting.metric('quaestor_storage_retention_failing')).toBe(1);
+      // So does a node that only follows, by itself.
+      await eventually('an observer seals and prunes', async () => {
+        return (await network.observers[0]!.metric('quaestor_storage_oldest_block_height')) > 21;
+      });
       await load.progress(20);
       // In the middle of what it does.
       await sealing.kill();
