@@ -33,7 +33,15 @@ import {
   RulesUnknownError,
   stateKeys,
 } from '../../../src/ledger/index.js';
-import { asChainId, asHeight, limits, newestRules, toHex, type StateKey } from '../../../src/types/index.js';
+import {
+  asAmount,
+  asChainId,
+  asHeight,
+  limits,
+  newestRules,
+  toHex,
+  type StateKey,
+} from '../../../src/types/index.js';
 import {
   applyWrites,
   declaredView,
@@ -228,6 +236,41 @@ describe('a change that validators decide', () => {
     expect(pay().governance).toEqual({ rulesVersion: newestRules + 1, scheduled: [] });
     expect(governanceOf(ledger)).toEqual({ rulesVersion: newestRules + 1, scheduled: [] });
     expect(recordOf(ledger, proposal).effectiveHeight).toBe(20);
+    expect(checkInvariants(ledger.state).violations).toEqual([]);
+  });
+
+  it('has each block executed by the rules of its height', () => {
+    const { ledger } = decided({ change: toRules(2), notBeforeHeight: asHeight(20) });
+    const judged = () => {
+      const [hold, poor] = [
+        transactionOf({
+          sender: 'alpha',
+          operations: [
+            {
+              ...{
+                kind: 'placeHold',
+                holdId: 'H1',
+                fromAccount: 'alpha-1',
+                toAccount: 'beta-1',
+                asset: 'CHF',
+              },
+              ...{ amount: asAmount(5n), captor: 'beta', expiresUnixMs: limits.maxTimeMs },
+              ...{ hashLock: new Uint8Array(0), endToEndId: '', memo: '' },
+            },
+          ],
+          validUntil: ledger.height + 5,
+        }),
+        transactionOf({
+          sender: 'alpha',
+          operations: [transferOf('alpha-1', 'beta-1', 5000n)],
+          validUntil: ledger.height + 5,
+        }),
+      ] as const;
+      const { results, inadmissible } = ledger.block([hold, poor]);
+      return [results[0]?.code, inadmissible, results[1]?.detail !== undefined];
+    };
+    while (ledger.height < 19) expect(judged()).toEqual(['RULES_NOT_ACTIVE', [0], false]);
+    expect(judged()).toEqual(['OK', [], true]);
     expect(checkInvariants(ledger.state).violations).toEqual([]);
   });
 
