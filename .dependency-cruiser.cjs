@@ -8,6 +8,7 @@ const layers = [
   'api',
   'client',
   'payments',
+  'backup',
   'segments',
   'sync',
   'network',

@@ -62,6 +62,14 @@ export const bounds = {
   maxSegments: 250_000,
   /** A SegmentManifest: `maxSegments` entries of below 220 bytes, and the changes of the validator set. */
   maxSegmentManifestBytes: 128 * 1024 * 1024,
+  /** A StatePart of a backup: what is gathered, and one entry beyond. */
+  maxStatePartBytes: 2 * 1024 * 1024,
+  /** Most entries of a StatePart. */
+  maxStatePartEntries: 65_536,
+  /** Most parts of the state in a backup. */
+  maxBackupParts: 262_144,
+  /** A BackupManifest: `maxBackupParts` of below 120 bytes, segments and changes of the validator set as in theirs. */
+  maxBackupManifestBytes: 160 * 1024 * 1024,
   /** `maxEvidence` pieces, and the changes of the validator set. */
   maxEvidenceBundleBytes: 65 * 1024 * 1024,
   /** A genesis with some hundred thousand accounts. */

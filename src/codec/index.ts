@@ -42,6 +42,7 @@ export {
   encodeSegmentIndex,
   encodeSegmentManifest,
 } from './segment.js';
+export { decodeBackupManifest, decodeStatePart, encodeBackupManifest, encodeStatePart } from './backup.js';
 export {
   decodeAccount,
   decodeAppliedBlock,

@@ -10,6 +10,7 @@ import type {
   Height,
   PublicKey,
   Signature,
+  StateKey,
   TxId,
   ValidatorIndex,
   View,
@@ -415,6 +416,45 @@ export interface SegmentManifest {
   readonly segments: readonly SegmentEntry[];
   /** From the genesis on. */
   readonly setChanges: readonly ValidatorSetChange[];
+}
+
+// ---- ledger/v1/backup.proto ----
+
+/** All of a state whose paths have one prefix. */
+export interface StatePart {
+  /** In ascending order of their paths. */
+  readonly entries: readonly { readonly key: StateKey; readonly value: Uint8Array }[];
+}
+/** What a manifest says of a part of the state. */
+export interface BackupPart {
+  /** Bits of the prefix. */
+  readonly depth: number;
+  readonly entries: number;
+  /** Of the canonical StatePart. */
+  readonly bytes: number;
+  /** SHA-256 of the canonical StatePart; undefined when there are no entries, and so no object. */
+  readonly contentHash: Hash | undefined;
+  /** What the part is in the state tree: nothing, a leaf (64 bytes) or a hash (32 bytes). */
+  readonly subtree: Uint8Array;
+}
+/** One backup. */
+export interface BackupManifest {
+  readonly version: 1;
+  readonly chainId: ChainId;
+  /** Id of the node whose backup it is. */
+  readonly writer: string;
+  /** Version of the software that wrote it. */
+  readonly software: string;
+  readonly createdMs: number;
+  /** Canonical BlockHeader of the block whose state it is. */
+  readonly header: Uint8Array;
+  readonly certificate: CommitCertificate;
+  /** From the genesis on. */
+  readonly setChanges: readonly ValidatorSetChange[];
+  /** In the order of the paths, all of them. */
+  readonly parts: readonly BackupPart[];
+  /** Blocks, without gaps, up to the one of the header. */
+  readonly segments: readonly SegmentEntry[];
 }
 
 // ---- ledger/v1/state.proto ----

@@ -138,7 +138,8 @@ function readIndex(reader: Reader): SegmentIndex {
   return { version: 1, chainId, firstHeight, lastHeight, previousDigest, lastDigest, frames };
 }
 
-function writeEntry(writer: Writer, value: SegmentEntry): void {
+/** For what lists segments. */
+export function writeEntry(writer: Writer, value: SegmentEntry): void {
   writer.uint(entryFields.firstHeight, value.firstHeight);
   writer.uint(entryFields.lastHeight, value.lastHeight);
   writer.bytes(entryFields.previousDigest, value.previousDigest);
@@ -150,7 +151,8 @@ function writeEntry(writer: Writer, value: SegmentEntry): void {
   writer.bytes(entryFields.indexHash, value.indexHash);
 }
 
-function readEntry(reader: Reader): SegmentEntry {
+/** For what lists segments. */
+export function readEntry(reader: Reader): SegmentEntry {
   const firstHeight = asHeight(reader.uint(entryFields.firstHeight, 1, limits.maxHeight));
   const value: SegmentEntry = {
     firstHeight,
@@ -171,7 +173,7 @@ function readEntry(reader: Reader): SegmentEntry {
 }
 
 /** Whether one segment begins where the other ends. */
-const follows = (previous: SegmentEntry, next: SegmentEntry): boolean =>
+export const follows = (previous: SegmentEntry, next: SegmentEntry): boolean =>
   next.firstHeight === previous.lastHeight + 1 && equalBytes(next.previousDigest, previous.lastDigest);
 
 function writeManifest(writer: Writer, value: SegmentManifest): void {

@@ -14,7 +14,7 @@ const protoDir = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'prot
 export const protoRoot = new protobuf.Root();
 protoRoot.resolvePath = (_origin, target) => join(protoDir, target);
 protoRoot.loadSync(
-  ['transaction', 'block', 'state', 'segment'].map((name) => `quaestor/ledger/v1/${name}.proto`),
+  ['transaction', 'block', 'state', 'segment', 'backup'].map((name) => `quaestor/ledger/v1/${name}.proto`),
 );
 protoRoot.loadSync('quaestor/peer/v1/consensus.proto');
 protoRoot.loadSync('quaestor/signer/v1/signer_service.proto');

@@ -3,6 +3,7 @@
  * check of its proofs. It stores nothing: nodes are read through a NodeReader and new ones are handed back.
  */
 export { verifyStateRange, type ProvenRange, type RangeProof } from './range.js';
+export { DividedTree, maxPartDepth, pathsOfPart, subtreeOf, type TreePart } from './divided-tree.js';
 export { stateKeyPath } from './hashing.js';
 export { StateTree } from './state-tree.js';
 export { PackedEntries, type TreeNodeEntry } from './packed-entries.js';

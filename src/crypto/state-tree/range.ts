@@ -66,7 +66,8 @@ function placeLeaf(
   }
 }
 
-function itemOf(arena: NodeArena, ref: Ref): Uint8Array {
+/** What a proof says of a subtree. */
+export function itemOf(arena: NodeArena, ref: Ref): Uint8Array {
   if (ref === noSubtree) return nothing;
   const item = new Uint8Array(ref < 0 ? leafBytes : hashBytes);
   if (ref < 0) arena.copyLeaf(ref, item, 0);
@@ -227,6 +228,7 @@ class RangeRoot {
   }
 }
 
-function bitAt(path: Uint8Array, depth: number): number {
+/** The bit of a path that decides at a depth. */
+export function bitAt(path: Uint8Array, depth: number): number {
   return ((path[depth >>> 3] ?? 0) >>> (7 - (depth & 7))) & 1;
 }

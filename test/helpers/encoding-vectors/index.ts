@@ -7,6 +7,7 @@ import { buildVectorChain } from './chain.js';
 import { buildProofs } from './proofs.js';
 import { VectorRecorder } from './recorder.js';
 import { addSegments } from './segments.js';
+import { addBackups } from './backups.js';
 import { refusedVectors } from './refused.js';
 import type { EncodingVectors } from './types.js';
 import { buildVotes } from './votes.js';
@@ -20,6 +21,7 @@ export async function buildEncodingVectors(): Promise<EncodingVectors> {
   const votes = buildVotes(recorder, chain);
   const cases = await buildProofs(recorder, chain, votes);
   addSegments(recorder, chain, votes);
+  addBackups(recorder, chain, votes);
   return {
     'canonical.json': recorder.canonical,
     'hashes.json': recorder.hashes,

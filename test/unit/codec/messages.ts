@@ -4,6 +4,7 @@ import * as codec from '../../../src/codec/index.js';
 import type { CodecError } from '../../../src/codec/index.js';
 import type { Result } from '../../../src/types/index.js';
 import * as arbitraries from '../../helpers/model-arbitraries.js';
+import * as backups from '../../helpers/backup-arbitraries.js';
 import * as segments from '../../helpers/segment-arbitraries.js';
 
 export interface MessageCase {
@@ -82,6 +83,13 @@ export const messages: readonly MessageCase[] = [
     codec.encodeSegmentManifest,
     codec.decodeSegmentManifest,
     segments.segmentManifest,
+  ),
+  messageCase(ledger('StatePart'), codec.encodeStatePart, codec.decodeStatePart, backups.statePart),
+  messageCase(
+    ledger('BackupManifest'),
+    codec.encodeBackupManifest,
+    codec.decodeBackupManifest,
+    backups.backupManifest,
   ),
   messageCase(ledger('Member'), codec.encodeMember, codec.decodeMember, arbitraries.member),
   messageCase(ledger('Account'), codec.encodeAccount, codec.decodeAccount, arbitraries.account),
