@@ -96,6 +96,9 @@ export class Retention {
 
   constructor(options: RetentionOptions) {
     this.#options = options;
+    // Not only once it happens: an alert has to tell 0 from a node that says nothing.
+    options.metrics.storage.retentionFailing.set(0);
+    options.metrics.storage.sealedHeight.set(0);
   }
 
   /** To be called now and then: starts a pass when there is something to do. */
