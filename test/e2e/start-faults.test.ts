@@ -1,6 +1,6 @@
 /** What goes wrong when a validator is started: it says so in a sentence, ends with the right code, and changes nothing. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually.js';
@@ -310,6 +310,37 @@ it(
 );
 
 describe('a data folder', () => {
+  it(
+    'that later software has written is refused, with what to do, and left as it is',
+    withLogTails(async () => {
+      const data = join(second.dir, 'data');
+      const store = join(data, 'store');
+      // What tests before this one made.
+      await mkdir(data, { recursive: true });
+      await rename(data, `${data}.kept`);
+      const marker =
+        `format: 90\ncompatible-since: 88\nsoftware: 7.1.0\nengine: leveldb\nchain: ${'0'.repeat(64)}\n` +
+        `validator: ${second.id}\n`;
+      await mkdir(join(store, 'leveldb'), { recursive: true });
+      await writeFile(join(store, 'QUAESTOR-STORE'), marker);
+      try {
+        const { code, output } = await refusal(second);
+        expect(code).toBe(failed);
+        expect(output).toMatch(
+          /format 90, given to it by version 7\.1\.0 .*needs software that knows format 88/,
+        );
+        expect(output).toMatch(/Nothing was changed\..*docs\/upgrades\.md/);
+        expect(await readFile(join(store, 'QUAESTOR-STORE'), 'utf8')).toBe(marker);
+        expect((await readdir(store)).sort()).toEqual(['QUAESTOR-STORE', 'leveldb']);
+        expect(await readdir(join(store, 'leveldb'))).toEqual([]);
+      } finally {
+        await rm(data, { recursive: true });
+        await rename(`${data}.kept`, data);
+      }
+    }),
+    boundMs,
+  );
+
   it(
     'that another process uses is left alone',
     withLogTails(async () => {
