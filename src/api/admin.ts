@@ -1,5 +1,6 @@
 /** The operator's service: inspects and steers this node. */
 import type { AdminServiceHandlers } from '../codec/wire/quaestor/admin/v1/AdminService.js';
+import type { BackUpNowRequest__Output } from '../codec/wire/quaestor/admin/v1/BackUpNowRequest.js';
 import type { SetLogLevelRequest__Output } from '../codec/wire/quaestor/admin/v1/SetLogLevelRequest.js';
 import { unary, type CallEnvironment } from './calls.js';
 import { ApiError, invalidField } from './errors.js';
@@ -58,6 +59,7 @@ export function adminHandlers(environment: CallEnvironment, admin: AdminPort): A
       throw new ApiError('NOT_PRIMARY', 'This node is not the primary, so it has nothing to hand over.');
     }),
     PruneNow: act('PruneNow', () => admin.pruneNow()),
+    BackUpNow: act('BackUpNow', ({ full }: BackUpNowRequest__Output) => admin.backUpNow(full)),
     SetLogLevel: act('SetLogLevel', (request: SetLogLevelRequest__Output) => {
       const level = logLevels.find((known): known is LogLevel => known === request.level);
       if (level === undefined) throw invalidField('level', `it must be one of ${logLevels.join(', ')}.`);

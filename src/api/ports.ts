@@ -205,6 +205,15 @@ export interface AdminPort {
     readonly removedEntries: number;
     readonly freedBytes: number;
   }>;
+  /** Takes a backup now and removes those that are not to be kept. Rejects with an ApiError. */
+  backUpNow(full: boolean): Promise<{
+    readonly backup: string;
+    readonly height: Height;
+    readonly writtenObjects: number;
+    readonly writtenBytes: number;
+    readonly sizeBytes: number;
+    readonly removedBackups: number;
+  }>;
   /** What is known of this node, without secrets or payloads, as JSON. */
   diagnosis(): Promise<string>;
   /** Keeps a record of what an operator did. Rejects when it can't be written. */

@@ -12,7 +12,7 @@ export const segmentPrefix = 'segments/';
 
 export const backupKey = (id: string): string => `${backupPrefix}${id}`;
 export const statePartKey = (contentHash: Hash): string => `${statePrefix}${toHex(contentHash)}`;
-export const genesisKey = (chainId: ChainId): string => `genesis/${toHex(chainId)}`;
+export const genesisKey = (chainId: ChainId): string => `genesis/${toHex(chainId)}.yaml`;
 
 const heightDigits = 15;
 
@@ -20,6 +20,13 @@ const heightDigits = 15;
 export function backupIdOf(height: number, createdMs: number): string {
   const time = new Date(createdMs).toISOString().replace(/[-:.]/g, '');
   return `${String(height).padStart(heightDigits, '0')}-${time}`;
+}
+
+/** When a backup was begun, in milliseconds since 1970. */
+export function backupTimeOf(id: string): number {
+  const [, date = '', time = '', ms = ''] = /-(\d{8})T(\d{6})(\d{3})Z$/.exec(id) ?? [];
+  const day = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}`;
+  return Date.parse(`${day}T${time.slice(0, 2)}:${time.slice(2, 4)}:${time.slice(4)}.${ms}Z`);
 }
 
 /** Whether a text can be the name of a backup. */

@@ -6,7 +6,7 @@
 export { collectBackups, type Collected } from './collect.js';
 export { BackupError, type BackupErrorCode } from './errors.js';
 export { isBackupId } from './format.js';
-export { listBackups, readBackup } from './manifests.js';
+export { lastBackupMs, listBackups, readBackup } from './manifests.js';
 export {
   refuseUnfinishedRestore,
   restoreBackup,

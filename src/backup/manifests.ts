@@ -9,7 +9,7 @@ import {
 import { ObjectStoreError, readObject, type ObjectStore } from '../objects/index.js';
 import { equalBytes, invariant, toHex, type ChainId } from '../types/index.js';
 import { BackupError } from './errors.js';
-import { backupKey, backupPrefix, isBackupId } from './format.js';
+import { backupKey, backupPrefix, backupTimeOf, isBackupId } from './format.js';
 
 /** Names of the backups in a place, oldest first. Rejects with an ObjectStoreError. */
 export async function listBackups(objects: ObjectStore): Promise<readonly string[]> {
@@ -19,6 +19,12 @@ export async function listBackups(objects: ObjectStore): Promise<readonly string
     if (isBackupId(id)) ids.push(id);
   }
   return ids.sort();
+}
+
+/** When the last backup in a place was begun; undefined when there is none. Rejects with an ObjectStoreError. */
+export async function lastBackupMs(objects: ObjectStore): Promise<number | undefined> {
+  const times = (await listBackups(objects)).map(backupTimeOf).filter((time) => !Number.isNaN(time));
+  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** Reads one manifest. Rejects with a BackupError (MISSING, MALFORMED, WRONG_CHAIN) or an ObjectStoreError. */

@@ -1,4 +1,5 @@
 /** Takes a backup of a store, which may be in use: the state of its last block, and the blocks up to it. */
+import { createReadStream } from 'node:fs';
 import {
   decodeBlockHeader,
   type BackupManifest,
@@ -29,8 +30,8 @@ export interface TakeProgress {
 export interface TakeOptions {
   readonly store: Store;
   readonly objects: ObjectStore;
-  /** Canonical Genesis. */
-  readonly genesisBytes: Uint8Array;
+  /** File of the genesis, which is put beside the backups. Whoever restores has one from a source that is trusted. */
+  readonly genesisFile: string;
   /** Id of the node. */
   readonly writer: string;
   readonly software: string;
@@ -82,8 +83,10 @@ export async function takeBackup(options: TakeOptions): Promise<TakenBackup> {
     written.bytes += bytes.length;
   };
   const genesis = genesisKey(store.chainId);
-  if (options.full === true || (await objects.head(genesis)) === undefined)
-    await put(genesis, options.genesisBytes);
+  if (options.full === true || (await objects.head(genesis)) === undefined) {
+    await objects.put(genesis, createReadStream(options.genesisFile));
+    written.objects++;
+  }
   const segments = await backUpBlocks(options, before, height, written, pause);
   const parts = await backUpState(options, height, put, pause);
   const setChanges = await readSetChanges(store, height, 0, limits.maxValidatorSetChanges);

@@ -65,6 +65,16 @@ const commands: readonly {
     load: async () => (await import('./commands/segments.js')).segmentsCommand(),
   },
   {
+    name: 'backup',
+    summary: 'back up a node; list and verify backups offline',
+    load: async () => (await import('./commands/backup.js')).backupCommand(),
+  },
+  {
+    name: 'restore',
+    summary: 'make the store of a node from a backup',
+    load: async () => (await import('./commands/restore.js')).restoreCommand(),
+  },
+  {
     name: 'status',
     summary: 'where all validators stand',
     load: async () => (await import('./commands/status.js')).statusCommand(),

@@ -3,6 +3,7 @@ import { Metadata, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import { bounds } from '../codec/index.js';
 import type { ProtoGrpcType } from '../codec/wire/admin_service.js';
 import type { AdminServiceClient } from '../codec/wire/quaestor/admin/v1/AdminService.js';
+import type { BackUpNowResponse__Output } from '../codec/wire/quaestor/admin/v1/BackUpNowResponse.js';
 import type { DrainResponse__Output } from '../codec/wire/quaestor/admin/v1/DrainResponse.js';
 import type { GetConsensusStateResponse__Output } from '../codec/wire/quaestor/admin/v1/GetConsensusStateResponse.js';
 import type { GetDiagnosisResponse__Output } from '../codec/wire/quaestor/admin/v1/GetDiagnosisResponse.js';
@@ -42,6 +43,7 @@ type AdminMethod =
   | 'resume'
   | 'handOver'
   | 'pruneNow'
+  | 'backUpNow'
   | 'getDiagnosis'
   | 'setLogLevel';
 
@@ -127,6 +129,11 @@ export class AdminClient {
   /** Seals and removes what it need not keep, and gives back the room. */
   pruneNow(): Promise<PruneNowResponse__Output> {
     return this.#call('pruneNow');
+  }
+
+  /** Takes a backup now; with `full`, of every object, also what seems to be there. */
+  backUpNow(full: boolean): Promise<BackUpNowResponse__Output> {
+    return this.#call('backUpNow', { full });
   }
 
   /** JSON for an engineer far away, without secrets or payloads. */

@@ -196,6 +196,12 @@ const failures = {
     meaning:
       'Old blocks could not be sealed or pruned, for the reason in the message, such as object storage that is down. Nothing is lost.',
   },
+  BACKUP_FAILED: {
+    code: status.UNAVAILABLE,
+    retry: 'later',
+    meaning:
+      'A backup could not be taken, for the reason in the message, such as storage that is down or full. Those that there are stay as they are.',
+  },
   NOT_PRIMARY: {
     code: status.FAILED_PRECONDITION,
     retry: 'never',

@@ -79,6 +79,13 @@ export const nodeSchema = field.mapping({
         .prefault({}),
     })
     .prefault({}),
+  backup: field
+    .mapping({
+      target: path().optional(),
+      every: field.duration(minute, 31 * 24 * 60 * minute).optional(),
+      keep: field.integer(1, 10_000).default(14),
+    })
+    .prefault({}),
   consensus: field
     .mapping({
       viewTimeout: field.duration(50, 10 * minute).default(2 * second),

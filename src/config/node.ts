@@ -68,6 +68,9 @@ export interface NodeConfig {
     /** Where old blocks are sealed, and in segments of how many; undefined is nowhere. */
     readonly segments: { readonly location: string; readonly blocks: number } | undefined;
   };
+  /** Where backups go, how often by itself (undefined is never), and how many are kept; undefined is nowhere. */
+  readonly backup:
+    { readonly target: string; readonly everyMs: number | undefined; readonly keep: number } | undefined;
   /** As in ConsensusConfig.timeouts. */
   readonly consensus: {
     readonly viewTimeoutMs: number;
@@ -279,6 +282,7 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
       `Found ${retain.states}; expected at most storage.retain.blocks, ${retain.blocks}: a state is proven by a block.`,
     );
   }
+  checkBackup(file, folder, dataDir, report);
   if (witness !== undefined && resolve(folder, witness).startsWith(`${dataDir}${sep}`)) {
     report(
       ['storage', 'witness'],
@@ -286,6 +290,32 @@ async function checkFiles(file: NodeFile, folder: string, report: Report): Promi
     );
   }
 }
+
+function checkBackup({ backup, storage }: NodeFile, folder: string, dataDir: string, report: Report): void {
+  const { every } = backup;
+  if (every !== undefined && backup.target === undefined) {
+    report(['backup', 'every'], 'Found a schedule; expected backup.target as well: where backups go.');
+  }
+  if (backup.target === undefined) return;
+  const target = placeIn(folder, backup.target);
+  if (target === dataDir || target.startsWith(`${dataDir}${sep}`)) {
+    report(
+      ['backup', 'target'],
+      `${target}: Found a place in the data folder; expected one that is not lost together with it.`,
+    );
+  }
+  const { location } = storage.segments;
+  if (location !== undefined && target === placeIn(folder, location)) {
+    report(
+      ['backup', 'target'],
+      `${target}: Found the place of the sealed segments; expected one of its own.`,
+    );
+  }
+}
+
+/** A place in object storage: an address as it is, a folder from the one of the configuration. */
+const placeIn = (folder: string, place: string): string =>
+  /^[a-z0-9]+:\/\//.test(place) ? place : resolve(folder, place);
 
 function configOf(file: NodeFile, path: string, warnings: readonly string[]): NodeConfig {
   const folder = dirname(path);
@@ -322,12 +352,18 @@ function configOf(file: NodeFile, path: string, warnings: readonly string[]): No
         file.storage.segments.location === undefined
           ? undefined
           : {
-              location: /^[a-z0-9]+:\/\//.test(file.storage.segments.location)
-                ? file.storage.segments.location
-                : resolve(folder, file.storage.segments.location),
+              location: placeIn(folder, file.storage.segments.location),
               blocks: file.storage.segments.blocks,
             },
     },
+    backup:
+      file.backup.target === undefined
+        ? undefined
+        : {
+            target: placeIn(folder, file.backup.target),
+            everyMs: file.backup.every,
+            keep: file.backup.keep,
+          },
     consensus: {
       viewTimeoutMs: file.consensus.viewTimeout,
       maxViewTimeoutMs: file.consensus.maxViewTimeout,

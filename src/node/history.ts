@@ -23,6 +23,8 @@ export interface HistoryOptions {
   readonly metrics: Metrics;
   /** Height of the last stable checkpoint. */
   readonly stableHeight: () => Height;
+  /** Whether nothing may be given up for now. */
+  readonly held?: () => boolean;
 }
 
 export interface History {
@@ -33,7 +35,7 @@ export interface History {
 
 /** Throws a QuaestorError when the configuration keeps less than the network needs. */
 export function openHistory(options: HistoryOptions): History {
-  const { config, genesis, store, clock, log, metrics, stableHeight } = options;
+  const { config, genesis, store, clock, log, metrics, stableHeight, held } = options;
   const { retain, segments } = config.storage;
   const retained = { blocks: retain.blocks, states: retain.states ?? retain.blocks };
   checkRetained(retained, fewestRetained(genesis.parameters));
@@ -65,6 +67,7 @@ export function openHistory(options: HistoryOptions): History {
     retained,
     sealer,
     stableHeight,
+    ...(held === undefined ? {} : { held }),
   });
   const archive =
     objects &&

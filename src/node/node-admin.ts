@@ -4,6 +4,7 @@ import type { HealthState, Logger, Metrics } from '../telemetry/index.js';
 import { ApiError } from '../api/errors.js';
 import { AuditLog } from './audit-log.js';
 import { Drain } from './drain.js';
+import type { NodeBackup } from './node-backup.js';
 import type { NodeView } from './node-view.js';
 import type { Clock } from './ports.js';
 import type { Replica } from './replica.js';
@@ -14,6 +15,7 @@ export interface NodeAdminOptions {
   readonly view: NodeView;
   readonly replica: Replica;
   readonly retention: Retention;
+  readonly backup: NodeBackup;
   readonly clock: Clock;
   readonly health: HealthState;
   readonly metrics: Metrics;
@@ -88,6 +90,16 @@ export class NodeAdmin implements AdminPort {
     return this.#options.retention.runNow().catch((error: unknown) => {
       throw new ApiError('PRUNE_FAILED', error instanceof Error ? error.message : String(error));
     });
+  }
+
+  async backUpNow(full: boolean): ReturnType<AdminPort['backUpNow']> {
+    try {
+      const { id, bytes, ...taken } = await this.#options.backup.runNow(full);
+      const { height, writtenObjects, writtenBytes, removedBackups } = taken;
+      return { backup: id, height, writtenObjects, writtenBytes, sizeBytes: bytes, removedBackups };
+    } catch (error) {
+      throw new ApiError('BACKUP_FAILED', error instanceof Error ? error.message : String(error));
+    }
   }
 
   async diagnosis(): Promise<string> {

@@ -40,6 +40,8 @@ export interface RetentionOptions {
   readonly sealer: Sealer | undefined;
   /** Nothing above it is sealed, and nothing from it on is given up. */
   readonly stableHeight: () => Height;
+  /** Whether nothing may be given up for now: a backup reads it. */
+  readonly held?: () => boolean;
 }
 
 /** What an operator is told. */
@@ -184,7 +186,8 @@ export class Retention {
 
   /** What may be given up now: by the configuration, and blocks only if they are sealed. */
   #target(): RetainBounds {
-    const { store, retained, stableHeight, sealer } = this.#options;
+    const { store, retained, stableHeight, sealer, held } = this.#options;
+    if (held?.() === true) return { blocks: store.base, states: store.oldestState };
     const head = store.head()?.height ?? 0;
     const stable = Math.max(0, stableHeight() - 1);
     const below = (heights: number | undefined): number =>

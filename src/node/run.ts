@@ -1,4 +1,5 @@
 /** One node from start to stop: restarts it inside when it has to copy a snapshot. */
+import { refuseUnfinishedRestore } from '../backup/index.js';
 import { settleFolders } from '../storage/index.js';
 import { QuaestorError } from '../types/index.js';
 import { join } from 'node:path';
@@ -46,6 +47,7 @@ class Node implements RunningValidator {
     const { log, version, recentLines } = this.#options;
     const config = { ...this.#options.config, api: this.#limits ?? this.#options.config.api };
     await settleFolders(config.dataDir);
+    await refuseUnfinishedRestore(config.dataDir);
     const task = {
       genesisFile: config.network.genesisFile,
       storeDir: join(config.dataDir, 'store'),

@@ -20,6 +20,7 @@ import { summaryOf, type GenesisSummary } from './genesis-summary.js';
 import { boundHeapGrowth } from './heap.js';
 import { showLimits } from './limits-shown.js';
 import { openHistory, type History } from './history.js';
+import { NodeBackup } from './node-backup.js';
 import { NodeAdmin } from './node-admin.js';
 import { networkOf, readClientTls, readPeerTls } from './node-network.js';
 import { NodeSigners } from './node-signers.js';
@@ -216,7 +217,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
   const peers = peersOf(electorates);
 
   // The network hands over what comes in to the driver, and the driver sends through the network.
-  const link: { replica?: Replica; history?: History } = {};
+  const link: { replica?: Replica; history?: History; backup?: NodeBackup } = {};
   const network = openNetwork(peers, () => link.replica?.driver.electorates ?? electorates, {
     onConsensus: (from, bytes) => link.replica?.driver.receiveConsensusOf(peers.ids[from] ?? '', bytes),
     onTransactions: (_from, envelopes) => link.replica?.driver.receiveTransactions(envelopes),
@@ -269,6 +270,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       void disk.look();
       threads.look();
       link.history?.retention.look();
+      link.backup?.look();
       admins.current?.drained.look();
     },
     ...(options.behind === undefined ? {} : { historyPruned: options.behind }),
@@ -300,8 +302,19 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
       driver.self === undefined
         ? (store.head()?.height ?? asHeight(0))
         : driver.snapshot().stableCheckpointHeight,
+    held: () => link.backup?.isRunning === true,
   }));
   parts.add(() => retention.stop());
+  const backup = (link.backup = new NodeBackup({
+    config,
+    version,
+    store,
+    ...(archive === undefined ? {} : { olderBlock: (height) => archive.block(height) }),
+    clock,
+    log,
+    metrics,
+  }));
+  parts.add(() => backup.stop());
 
   const nodeView = new NodeView({
     version,
@@ -323,6 +336,7 @@ async function assemble(options: ValidatorOptions, parts: Parts): Promise<Runnin
     view: nodeView,
     replica,
     retention,
+    backup,
     clock,
     health,
     metrics,

@@ -42,6 +42,15 @@ export const logCodes = {
     meaning:
       'A block that a client or peer asked for is in a sealed segment that could not be read or proven.',
   },
+  BACKUP_TAKEN: {
+    level: 'info',
+    meaning: 'A backup is complete; its name, height, and what was written that was not there before.',
+  },
+  BACKUP_COLLECTED: { level: 'info', meaning: 'Old backups and what only they named were removed.' },
+  BACKUP_FAILED: {
+    level: 'warn',
+    meaning: 'A backup could not be taken, for the reason in the line; it is tried again.',
+  },
   VALIDATORS_SCHEDULED: {
     level: 'info',
     meaning: 'A quorum has decided the next validator set; its height, who joins and who leaves.',

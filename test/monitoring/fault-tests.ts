@@ -30,6 +30,10 @@ export const faultTests: Readonly<
     whyNot:
       'object storage that is down is in test/unit/node/retention.test.ts, which sees the metric that the rule reads',
   },
+  QuaestorBackupTooOld: {
+    whyNot:
+      'storage that is away is in test/unit/node/node-backup.test.ts, which sees the metrics that the rule reads',
+  },
   QuaestorEventLoopLag: { title: 'a validator that gets too little processor time' },
   QuaestorMemoryHigh: { title: 'a memory limit that is too tight' },
   QuaestorFileDescriptorsHigh: { title: 'file descriptors that are never closed' },

@@ -23,6 +23,7 @@ const areas = [
   ['signer', 'Key'],
   ['verifier', 'Signature checks'],
   ['storage', 'Storage and disk'],
+  ['backup', 'Backups'],
   ['tls', 'Certificates'],
 ] as const;
 

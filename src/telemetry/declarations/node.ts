@@ -96,6 +96,33 @@ export const storageMetrics = (build: MetricBuilder) => ({
   ),
 });
 
+/** Backups. */
+export const backupMetrics = (build: MetricBuilder) => ({
+  interval: build.gauge(
+    'backup_interval_seconds',
+    'How often a backup is to be taken (backup.every); 0 when the node has no schedule.',
+  ),
+  success: build.gauge(
+    'backup_last_success_timestamp_seconds',
+    'When the last complete backup was begun, in seconds since 1970; 0 when none is known.',
+  ),
+  height: build.gauge(
+    'backup_last_height',
+    'Height of the last complete backup since the start; 0 without one.',
+  ),
+  duration: build.gauge(
+    'backup_last_duration_seconds',
+    'Time that the last complete backup since the start took.',
+  ),
+  bytes: build.gauge(
+    'backup_last_size_bytes',
+    'Bytes that the last complete backup names: blocks, and state before compression.',
+  ),
+  written: build.counter('backup_written_bytes_total', 'Bytes that backups have written.'),
+  failures: build.counter('backup_failures_total', 'Backups that failed.'),
+  running: build.gauge('backup_running', '1 while a backup is taken.'),
+});
+
 /** Certificates. */
 export const tlsMetrics = (build: MetricBuilder) => ({
   certificateExpiry: build.gaugeBy(

@@ -78,6 +78,22 @@ export const capacity: Dashboard = {
           'dateTimeFromNow',
           [query(`(${one('quaestor_storage_retention_success_timestamp_seconds')} > 0) * 1000`)],
         ),
+        graph('Last backup', 'When the last complete one was begun.', 'dateTimeFromNow', [
+          query(`(${one('quaestor_backup_last_success_timestamp_seconds')} > 0) * 1000`),
+        ]),
+        graph('Backups', 'Height of the last one, failures since the start, whether one runs.', 'none', [
+          query(one('quaestor_backup_last_height'), '{{validator}} height'),
+          query(one('quaestor_backup_failures_total'), '{{validator}} failures'),
+          query(one('quaestor_backup_running'), '{{validator}} running'),
+        ]),
+        graph('Bytes of backups', 'Of the last one, and written since the start.', 'bytes', [
+          query(one('quaestor_backup_last_size_bytes'), '{{validator}} last'),
+          query(one('quaestor_backup_written_bytes_total'), '{{validator}} written'),
+        ]),
+        graph('Time of a backup', 'How long the last one took, and how often one is due.', 's', [
+          query(one('quaestor_backup_last_duration_seconds'), '{{validator}} took'),
+          query(one('quaestor_backup_interval_seconds'), '{{validator}} every'),
+        ]),
         graph('Bytes of a block', 'Median and 99th percentile.', 'bytes', [
           query(quantile(0.5, 'quaestor_consensus_block_bytes', 'network'), 'p50'),
           query(quantile(0.99, 'quaestor_consensus_block_bytes', 'network'), 'p99'),

@@ -76,6 +76,17 @@ describe('AdminService', () => {
             removedEntries: 5,
             freedBytes: 600,
           }),
+    backUpNow: () =>
+      objectsAreDown
+        ? Promise.reject(new ApiError('BACKUP_FAILED', 'Object storage does not answer.'))
+        : Promise.resolve({
+            backup: '000000000000007-20260101T000000000Z',
+            height: asHeight(7),
+            writtenObjects: 3,
+            writtenBytes: 400,
+            sizeBytes: 5000,
+            removedBackups: 1,
+          }),
     diagnosis: () => Promise.resolve('{}'),
     audit: (entry) => {
       if (diskIsFull) return Promise.reject(new Error('no space left'));
@@ -161,6 +172,24 @@ describe('AdminService', () => {
     expect((await call('operator', 'drain', {})).response).toEqual({ primary: 'v1', handedOver: true });
     expect((await call('operator', 'resume', {})).response).toEqual({ wasDrained: true });
     expect((await call('operator', 'handOver', {})).info!.reason).toBe('NOT_PRIMARY');
+  });
+
+  it('backs up on request of an operator alone, records who it was, and says when it could not', async () => {
+    audited.length = 0;
+    expect((await call('operator', 'backUpNow', { full: true })).response).toEqual({
+      backup: '000000000000007-20260101T000000000Z',
+      height: 7,
+      writtenObjects: 3,
+      writtenBytes: 400,
+      sizeBytes: 5000,
+      removedBackups: 1,
+    });
+    expect(audited).toEqual([{ operator: 'olga', act: 'BackUpNow', detail: '{"full":true}' }]);
+    expect((await call('member', 'backUpNow', {})).info!.reason).toBe('ROLE_NOT_ALLOWED');
+    objectsAreDown = true;
+    const { error, info } = await call('operator', 'backUpNow', {});
+    objectsAreDown = false;
+    expect([error!.code, info!.reason]).toEqual([status.UNAVAILABLE, 'BACKUP_FAILED']);
   });
 
   it('prunes on request of an operator alone, records who it was, and says when it could not', async () => {

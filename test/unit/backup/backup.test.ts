@@ -15,7 +15,6 @@ import {
   type TrustedBackup,
 } from '../../../src/backup/index.js';
 import { divideState, type DividedPart } from '../../../src/backup/divide.js';
-import { encodeGenesis } from '../../../src/codec/index.js';
 import { decodeLogRecord } from '../../../src/consensus/index.js';
 import { DividedTree, stateKeyPath, subtreeOf } from '../../../src/crypto/index.js';
 import { genesisChainId } from '../../../src/ledger/index.js';
@@ -52,11 +51,14 @@ async function openIn(dataDir: string, validator = 'v1'): Promise<Store> {
 let store: Store;
 let chain: ExecutedChain;
 let spoolDir: string;
+let genesisFile: string;
 const open: Store[] = [];
 
 beforeAll(async () => {
   store = await openIn(await folder());
   open.push(store);
+  genesisFile = join(await folder(), 'genesis.yaml');
+  await writeFile(genesisFile, 'network: testnet\n');
   spoolDir = join(await folder(), 'spool');
   chain = await ExecutedChain.create({ store, genesis, keys: validatorKeys, transactionsPerBlock: 2 });
   await chain.append(12);
@@ -72,7 +74,7 @@ const take = (objects: MemoryObjects, options: Partial<TakeOptions> = {}) =>
   takeBackup({
     store,
     objects,
-    genesisBytes: encodeGenesis(genesis),
+    genesisFile,
     writer: 'v1',
     software: '1.2.3',
     nowMs: (clockMs += 1000),

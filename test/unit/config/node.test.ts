@@ -311,7 +311,7 @@ describe('configs/validator.yaml', () => {
       for (const part of path) value = (value as Record<string, unknown>)[part];
       expect([path.join('.'), value]).not.toEqual([path.join('.'), undefined]);
     }
-    const { validator, dataDir, network, tls, key, nextKey, storage } = parsed;
+    const { validator, dataDir, network, tls, key, nextKey, storage, backup } = parsed;
     const bare = nodeSchema.parse({
       validator,
       dataDir,
@@ -327,6 +327,7 @@ describe('configs/validator.yaml', () => {
         retain: storage.retain,
         segments: { location: storage.segments.location },
       },
+      backup: { target: backup.target, every: '24h' },
       verifier: { threads: 2 },
     });
     expect({ ...parsed, peers: [] }).toEqual(bare);
