@@ -19,7 +19,9 @@ const minRetryMs = 30_000;
 const maxRetryMs = 15 * 60_000;
 
 export interface NodeBackupOptions {
-  readonly config: Pick<NodeConfig, 'dataDir' | 'validator' | 'backup' | 'network'>;
+  readonly config: Pick<NodeConfig, 'dataDir' | 'validator' | 'backup'> & {
+    readonly network: Pick<NodeConfig['network'], 'genesisFile'>;
+  };
   readonly version: string;
   readonly store: Store;
   /** Blocks that are not in the store any more. */

@@ -48,7 +48,7 @@ async function make(keep = 3) {
         dataDir: dir,
         validator: 'v0',
         backup: { target, everyMs: hourMs, keep },
-        network: { genesisFile, maxQueuePerPeerBytes: 1, minReconnectDelayMs: 1, maxReconnectDelayMs: 1 },
+        network: { genesisFile },
       },
       version: '1.0.0',
       store,
