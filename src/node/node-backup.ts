@@ -68,7 +68,9 @@ export class NodeBackup {
 
   /** To be called now and then: starts a backup when one is due. */
   look(): void {
-    const { clock, config } = this.#options;
+    const { clock, config, store } = this.#options;
+    // Before the first block there is nothing that the genesis file does not have.
+    if ((store.head()?.height ?? 0) === 0) return;
     const everyMs = config.backup?.everyMs;
     if (everyMs === undefined || this.#running !== undefined || this.#stopping.signal.aborted) return;
     if (clock.monotonicMs() < this.#nextMs || this.#isLookingUp) return;
