@@ -312,6 +312,47 @@ describe('a restore', () => {
     await restored.close();
   });
 
+  it('that ends between the last part and its place is finished by the next run, the mark included', async () => {
+    const objects = new MemoryObjects();
+    const { height } = await take(objects);
+    const segments = new MemoryObjects();
+    segments.before = (operation) => {
+      if (operation === 'put') throw new ObjectStoreError('UNAVAILABLE', 'Object storage does not answer.');
+    };
+    const dataDir = await folder();
+    await expect(restore(objects, dataDir, { segments })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await readdir(dataDir)).not.toContain('store');
+    segments.before = () => undefined;
+    let reads = 0;
+    objects.before = (operation, key) => {
+      if (operation === 'get' && key.startsWith('state/')) reads++;
+    };
+    expect(await restore(objects, dataDir, { segments })).toMatchObject({ height, abstains: true });
+    expect(reads).toBe(0);
+    const restored = await openIn(dataDir);
+    expect(await stateOf(restored)).toEqual(await stateOf(store));
+    expect(await abstentionIn(restored)).toBe(true);
+    await restored.close();
+  });
+
+  it('takes no part of an attempt at another block', async () => {
+    const objects = new MemoryObjects();
+    await take(objects);
+    const dataDir = await folder();
+    let reads = 0;
+    objects.before = (operation, key) => {
+      if (operation === 'get' && key.startsWith('state/') && ++reads === 5) throw new Error('stopped');
+    };
+    await expect(restore(objects, dataDir)).rejects.toThrow('stopped');
+    objects.before = () => undefined;
+    await chain.append(1);
+    const { height } = await take(objects);
+    expect(await restore(objects, dataDir)).toMatchObject({ height });
+    const restored = await openIn(dataDir);
+    expect(await stateOf(restored)).toEqual(await stateOf(store));
+    await restored.close();
+  });
+
   it('refuses a folder that has a store', async () => {
     const objects = new MemoryObjects();
     await take(objects);
