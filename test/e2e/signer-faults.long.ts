@@ -262,6 +262,10 @@ describe('two processes with one identity, each with the key in a file', () => {
         await network.whole();
         await progress();
         twin.start();
+        // It takes part: others speak to it, too.
+        await eventually('the second process is connected', () =>
+          twin.logTail(1000).includes('PEER_CONNECTED'),
+        );
         for (let round = 0; round < 5; round++) await progress();
         await nothingContradictory();
         await twin.kill();
