@@ -15,25 +15,55 @@ import { report, simulate } from './run.js';
 import { shrink } from './shrink.js';
 import { Summary } from './summary.js';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    count: { type: 'string' },
-    minutes: { type: 'string', default: '1' },
-    processes: { type: 'string', default: String(availableParallelism()) },
-    trace: { type: 'string', default: '120' },
-    /** The simulations of regressions.ts instead of seeds. */
-    regressions: { type: 'boolean', default: false },
-    /** Parts of the options of all simulations, in JSON: those that a failure prints. */
-    options: { type: 'string', default: '{}' },
-    /** Makes the simulation of `--count 1` smaller when it fails. */
-    shrink: { type: 'boolean', default: false },
-    /** Ends with the first failure. */
-    stop: { type: 'boolean', default: false },
-    /** A file that gets the coverage and the hash of all traces, for tests. */
-    json: { type: 'string' },
-  },
-});
+const usage = `Usage: npm run simulate -- [options]
+
+Simulates networks, one seed after the other, and prints each failure with the seed and the command that repeats it.
+
+  --seed N         the first seed; default 1
+  --count N        so many seeds
+  --minutes M      or seeds for so long; default 1
+  --processes P    at once; default one for each processor
+  --trace LINES    lines of the trace that a failure shows; default 120
+  --regressions    the schedules of regressions.ts instead of seeds
+  --options JSON   parts of the options of all simulations, as a failure prints them
+  --shrink         with --count 1: makes a failing simulation smaller
+  --stop           ends with the first failure
+  --json FILE      writes the coverage and the hash of all traces
+  --help           this text
+`;
+
+const optionTypes = {
+  seed: { type: 'string', default: '1' },
+  count: { type: 'string' },
+  minutes: { type: 'string', default: '1' },
+  processes: { type: 'string', default: String(availableParallelism()) },
+  trace: { type: 'string', default: '120' },
+  /** The simulations of regressions.ts instead of seeds. */
+  regressions: { type: 'boolean', default: false },
+  /** Parts of the options of all simulations, in JSON: those that a failure prints. */
+  options: { type: 'string', default: '{}' },
+  /** Makes the simulation of `--count 1` smaller when it fails. */
+  shrink: { type: 'boolean', default: false },
+  /** Ends with the first failure. */
+  stop: { type: 'boolean', default: false },
+  /** A file that gets the coverage and the hash of all traces, for tests. */
+  json: { type: 'string' },
+} as const;
+
+function commandLine() {
+  try {
+    return parseArgs({ options: { ...optionTypes, help: { type: 'boolean', default: false } } }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
+const values = commandLine();
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
 
 /** Failures that are made smaller at the end. */
 const maxShrunk = 3;

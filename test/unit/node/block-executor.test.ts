@@ -87,14 +87,14 @@ const commit = (block: StoredBlock, execution: Execution) =>
   });
 
 describe('an execution', () => {
-  it('goes on when the blocks below it are given up meanwhile (simulation seed 10832)', async () => {
+  it('ends quietly when the blocks below it are given up meanwhile (simulation seeds 10832, 500211)', async () => {
     const [first, second, third] = blocks as [StoredBlock, StoredBlock, StoredBlock];
     for (const block of [first, second]) await execute(block);
     const asked = run(third);
     // It has begun to read.
     await Promise.resolve();
     for (const block of [second, first]) executor.discard(block.digest);
-    expect((await asked)?.tree.root).toEqual(headerOf(third).stateRoot);
+    expect(await asked).toBeUndefined();
     // What comes next is not based on them.
     expect(await run(third)).toBeUndefined();
     expect((await execute(first)).tree.root).toEqual(headerOf(first).stateRoot);
