@@ -12,7 +12,8 @@ export interface LoopLagOptions {
   readonly intervalMs: number;
 }
 
-export const defaultLoopLag: LoopLagOptions = { lateMs: 200, inARow: 3, intervalMs: 25 };
+/** Seldom enough that an idle node stays idle. */
+export const defaultLoopLag: LoopLagOptions = { lateMs: 200, inARow: 3, intervalMs: 200 };
 
 export class LoopLag {
   readonly #options: LoopLagOptions;
