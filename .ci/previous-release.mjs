@@ -1,6 +1,6 @@
 // Builds the release before this one, which tests of upgrades start from, and prints its folder. Which one that is, in
 // this order: QUAESTOR_PREVIOUS_RELEASE (any revision), the newest tag v* before HEAD, the commit in .ci/previous-release.
-// The built folder is kept under node_modules/.cache. Where the history does not reach so far back (a shallow clone, an
+// The built folder is kept under .previous-release: under node_modules the compiler takes it for a library. Where the history does not reach so far back (a shallow clone, an
 // archive without history) it says so and ends with 3.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -44,7 +44,7 @@ if (commit === undefined) {
   process.exit(3);
 }
 
-const folder = join(root, 'node_modules/.cache/previous-release', commit.slice(0, 16));
+const folder = join(root, '.previous-release', commit.slice(0, 16));
 if (!existsSync(folder)) {
   const building = `${folder}.${process.pid}`;
   mkdirSync(building, { recursive: true });

@@ -38,7 +38,7 @@ async function primary(): Promise<ValidatorProcess> {
   return found!;
 }
 
-async function payThrough(validator: ValidatorProcess): Promise<number> {
+async function payThrough(validator: ValidatorProcess, memo = ''): Promise<number> {
   const { member, fromAccount, toAccount, asset } = routes.alba;
   const { tls, signer } = await network.member(member);
   const client = network.connect({ ...network.clientOptions(tls), preferredValidator: validator.index });
@@ -49,6 +49,7 @@ async function payThrough(validator: ValidatorProcess): Promise<number> {
     toAccount,
     asset,
     amount: asAmount(1n),
+    memo,
     timeoutMs: 20_000,
   });
   return height;
@@ -132,6 +133,47 @@ describe('an operator', () => {
           expect.objectContaining({ act: 'GetDiagnosis' }),
         ]),
       );
+    }),
+    boundMs,
+  );
+
+  it(
+    'finds no secret and no payload in what nodes write, however much they are told to',
+    withLogTails(async () => {
+      for (const each of network.validators) await admin(each, 'log-level', 'trace');
+      const [first] = network.validators;
+      const memo = 'MEMO-that-nobody-else-reads';
+      await payThrough(first!, memo);
+      const tooMuch = payThrough(first!, memo.repeat(30));
+      await expect(tooMuch).rejects.toThrow();
+      const restarted = network.validators[3]!;
+      await restarted.stop();
+      restarted.start();
+      await network.whole();
+      const secrets: string[] = [memo, 'PRIVATE KEY'];
+      for (const { dir } of network.validators) {
+        secrets.push((await readFile(join(dir, 'key', 'validator.password'), 'utf8')).trim());
+        const keyFile = await readFile(join(dir, 'key', 'validator.key'), 'utf8');
+        secrets.push((JSON.parse(keyFile) as { cipher: { ciphertext: string } }).cipher.ciphertext);
+      }
+      const pages = await Promise.all(
+        network.validators.map(async (each, index) => {
+          const out = join(network.dir, `bundle-${index}.json`);
+          await admin(each, 'bundle', '--out', out);
+          return `${await readFile(out, 'utf8')}\n${(await each.http('/metrics')).body}`;
+        }),
+      );
+      const written = [...network.validators.map((each) => each.logTail(1_000_000)), ...pages];
+      expect(written[0]).toContain('LOG_LEVEL_CHANGED');
+      const found = secrets.flatMap((secret) => {
+        const forms = [
+          secret,
+          Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+          Buffer.from(secret).toString('hex'),
+        ];
+        return forms.filter((form) => written.some((text) => text.includes(form)));
+      });
+      expect(found).toEqual([]);
     }),
     boundMs,
   );

@@ -42,7 +42,9 @@ describe.each(['docs/pitfalls.md', 'docs/faults.md'])('%s', (name) => {
 const plain = (text: string): string => text.replace(/\\/g, '').replace(/\s+/g, ' ');
 
 it('every test file that a page names exists', () => {
-  for (const name of readdirSync(new URL('docs/', root)).filter((file) => file.endsWith('.md'))) {
+  for (const name of readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.md'),
+  )) {
     const files = [...read(`docs/${name}`).matchAll(/`(test\/[\w./-]+\.ts)`/g)].map(([, file = '']) => file);
     expect([name, files.filter((file) => !existsSync(new URL(file, root)))]).toEqual([name, []]);
   }
