@@ -1,6 +1,9 @@
-import { graph, ofValidators, quantile, query, rate, value, type Dashboard } from './panel.js';
+import { graph, ofValidators, quantile, query, rate, value, type Dashboard, type Query } from './panel.js';
 
 const one = (metric: string): string => `${metric}{${ofValidators}}`;
+
+/** A query that gives nothing before the first backup. */
+const onceThereIs = (expr: string, legend = '{{validator}}'): Query => ({ expr, legend, quiet: true });
 
 /** How much is there room for? */
 export const capacity: Dashboard = {
@@ -78,20 +81,23 @@ export const capacity: Dashboard = {
           'dateTimeFromNow',
           [query(`(${one('quaestor_storage_retention_success_timestamp_seconds')} > 0) * 1000`)],
         ),
-        graph('Last backup', 'When the last complete one was begun.', 'dateTimeFromNow', [
-          query(`(${one('quaestor_backup_last_success_timestamp_seconds')} > 0) * 1000`),
-        ]),
+        graph(
+          'Last backup',
+          'When the last complete one was begun; nothing before the first.',
+          'dateTimeFromNow',
+          [onceThereIs(`(${one('quaestor_backup_last_success_timestamp_seconds')} > 0) * 1000`)],
+        ),
         graph('Backups', 'Height of the last one, failures since the start, whether one runs.', 'none', [
-          query(one('quaestor_backup_last_height'), '{{validator}} height'),
-          query(one('quaestor_backup_failures_total'), '{{validator}} failures'),
-          query(one('quaestor_backup_running'), '{{validator}} running'),
+          onceThereIs(one('quaestor_backup_last_height'), '{{validator}} height'),
+          onceThereIs(one('quaestor_backup_failures_total'), '{{validator}} failures'),
+          onceThereIs(one('quaestor_backup_running'), '{{validator}} running'),
         ]),
         graph('Bytes of backups', 'Of the last one, and written since the start.', 'bytes', [
-          query(one('quaestor_backup_last_size_bytes'), '{{validator}} last'),
-          query(one('quaestor_backup_written_bytes_total'), '{{validator}} written'),
+          onceThereIs(one('quaestor_backup_last_size_bytes'), '{{validator}} last'),
+          onceThereIs(one('quaestor_backup_written_bytes_total'), '{{validator}} written'),
         ]),
         graph('Time of a backup', 'How long the last one took, and how often one is due.', 's', [
-          query(one('quaestor_backup_last_duration_seconds'), '{{validator}} took'),
+          onceThereIs(one('quaestor_backup_last_duration_seconds'), '{{validator}} took'),
           query(one('quaestor_backup_interval_seconds'), '{{validator}} every'),
         ]),
         graph('Bytes of a block', 'Median and 99th percentile.', 'bytes', [
