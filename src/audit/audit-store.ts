@@ -130,9 +130,9 @@ async function audit(options: AuditOptions, parts: Parts): Promise<Result<AuditR
   if (difference !== undefined) return err(difference);
   let surveyed = 0;
   const invariants = await surveyInvariants(
-    wholeState(rebuilt.store, head.height, (count) => {
+    wholeState(rebuilt.store, head.height, () => {
       signal.throwIfAborted();
-      surveyed += count;
+      surveyed++;
       progressed({ stage: 'state', done: surveyed, total: undefined, transactions });
     }),
   );
@@ -189,36 +189,42 @@ function sourceOf(store: Store, head: Height): ChainSource {
   };
 }
 
-async function* wholeState(
+/** All records of a state whose keys start with a text. */
+async function* recordsOf(
   store: Store,
+  prefix: string,
   height: Height,
-  read: (count: number) => void,
 ): AsyncGenerator<readonly [StateKey, Uint8Array]> {
   let after = '';
   for (;;) {
-    const found = await store.stateRange({ prefix: '', height, limit: page, after });
+    const found = await store.stateRange({ prefix, height, limit: page, after });
     for (const { key, value } of found) yield [key, value];
-    read(found.length);
     const last = found.at(-1);
     if (last === undefined) return;
     after = last.key;
   }
 }
 
+/** Every record of a state; `read` is called after each. */
+async function* wholeState(
+  store: Store,
+  height: Height,
+  read: () => void,
+): AsyncGenerator<readonly [StateKey, Uint8Array]> {
+  for await (const record of recordsOf(store, '', height)) {
+    yield record;
+    read();
+  }
+}
+
 /** Every validator set of the chain by its hash in hexadecimal. */
 async function validatorSets(store: Store, height: Height): Promise<ReadonlyMap<string, ValidatorSet>> {
   const sets = new Map<string, ValidatorSet>();
-  let after = '';
-  for (;;) {
-    const found = await store.stateRange({ prefix: 'validators/epoch/', height, limit: page, after });
-    for (const { value } of found) {
-      const set = decodeValidatorSet(value);
-      if (set.ok) sets.set(toHex(validatorSetHash(set.value)), set.value);
-    }
-    const last = found.at(-1);
-    if (last === undefined) return sets;
-    after = last.key;
+  for await (const [, value] of recordsOf(store, 'validators/epoch/', height)) {
+    const set = decodeValidatorSet(value);
+    if (set.ok) sets.set(toHex(validatorSetHash(set.value)), set.value);
   }
+  return sets;
 }
 
 async function checkEvidence(
